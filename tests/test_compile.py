@@ -96,7 +96,7 @@ def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
     repository.pipeline("readme")
     printed = repository.pipeline("check").stdout
     assert "the gate is auc > 0.75" in printed
-    assert "features    32 features; what each means is written in pipeline.toml" in printed
+    assert "features    32 features; all have a meaning in pipeline.toml" in printed
     assert "9 steps; no problems found" in printed
     assert len(re.findall(r"^ +\w{3} \d{4}-01-01 06:00 JST$", printed, re.MULTILINE)) == 5
 

@@ -128,7 +128,7 @@ def test_a_run_says_where_it_came_from_and_what_is_not_committed(used: Repositor
     said_at_approval = used.pipeline(
         "approve", str(number), "--who", "Jo <jo@x>", "--why", "as agreed"
     ).stderr
-    assert f"version {number} was made from code that is not committed: {said}" in said_at_approval
+    assert f"version {number} was made from uncommitted code: {said}" in said_at_approval
     assert said in check_structure(page_of(used, last(used)["run"])).section("origin").text
 
 
@@ -289,12 +289,12 @@ def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    command = re.fullmatch(r"pipeline: stopped; to go on: pipeline (run --resume (\w{12}))\n", said)
+    command = re.fullmatch(r"pipeline: stopped; next: pipeline (run --resume (\w{12}))\n", said)
     assert command
     run, registered = command[2], len(json.loads(used.pipeline("registry", "--json").stdout))
     listed = used.pipeline("runs").stdout.splitlines()
     assert listed[0].startswith(f"{run}  stopped")
-    assert listed[-1] == f"to go on with the last: pipeline run --resume {run}"
+    assert listed[-1] == f"next, for the last run: pipeline run --resume {run}"
     logs = used.path / ".local/runs" / run / "logs"
     before = (logs / "ChurnModelProcess.log").stat().st_mtime_ns
     done = used.pipeline(*command[1].split())
@@ -364,7 +364,7 @@ def test_a_killed_run_can_be_looked_at_and_goes_on(used: Repository) -> None:
     assert "Traceback" not in used.pipeline("logs", "last", STEPS[1], status=None).stderr
     page = used.pipeline("report", "last").stdout.strip()
     assert "The run is killed" in check_structure(Path(page).read_text("utf-8")).html
-    command = shown.splitlines()[-1].removeprefix("go on").split()
+    command = shown.splitlines()[-1].removeprefix("next").split()
     (code,) = used.path.glob(".local/s3/*/*/code")
     shutil.rmtree(code)  # by somebody who makes room
     assert used.pipeline(*command[1:]).returncode == 0
@@ -401,7 +401,9 @@ def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
             "--data",
             "x.csv",
         ): "--resume takes the table, parameters and steps of the run",
-        ("run", "--only", STEPS[2], "--debug", STEPS[1]): f"--debug {STEPS[1]} runs up to that",
+        ("run", "--only", STEPS[2], "--debug", STEPS[1]): (
+            "--debug and --only: expected the same step"
+        ),
     }.items():
         done = used.pipeline(*command, status=2)
         assert sentence in done.stderr, command

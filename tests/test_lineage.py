@@ -424,7 +424,7 @@ def test_versions_are_found_by_what_they_came_from(
         (["--of", "README.md"], 2, "pipeline: README.md: no run here has read or written a file "
          "with its content (sha256 "),
         ([], 2, "Error: expected VERSION or --of THING, got neither"),
-        (["1", "--json", "--mermaid"], 2, "Error: expected one of --json, --mermaid and "
+        (["1", "--json", "--mermaid"], 2, "Error: expected --json, --mermaid or "
          "--openlineage, got several"),
     ],
 )  # fmt: skip

@@ -34,11 +34,11 @@ def test_no_picture_is_stale(churn_run: Run, page: str, front: str) -> None:
 def test_the_picture_of_a_run_is_drawn_to_its_last_line(churn_run: Run) -> None:
     shown = pictures.text_of(pictures.drawn(churn_run.output))
     assert shown == pictures.comparable(churn_run.output)
-    assert shown.endswith("go on pipeline approve 0, or pipeline reject 0")
+    assert shown.endswith("next pipeline approve 0, or pipeline reject 0")
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("metrics ", "numbers "), ("go on ", "next "), ("Succeeded", "Done")]
+    ("old", "new"), [("metrics ", "numbers "), ("next ", "then "), ("Succeeded", "Done")]
 )
 def test_a_word_that_is_printed_otherwise_makes_the_picture_stale(
     churn_run: Run, page: str, front: str, old: str, new: str

@@ -142,7 +142,7 @@ def test_a_killed_run_leaves_no_step_behind(used: Repository) -> None:
     process.terminate()
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert re.fullmatch(r"pipeline: stopped; to go on: pipeline run --resume [a-z0-9]{12}\n", said)
+    assert re.fullmatch(r"pipeline: stopped; next: pipeline run --resume [a-z0-9]{12}\n", said)
     with closing(sqlite3.connect(used.path / ".local/state.db")) as state:
         statuses = {status for (status,) in state.execute("SELECT status FROM executions")}
         steps = {status for (status,) in state.execute("SELECT status FROM steps")}
@@ -174,7 +174,7 @@ def test_the_managed_bias_step_is_refused_here_and_has_a_stand_in_for_one_run(
     done = repository.pipeline("run", status=2)
     assert re.sub(r" line \d+", "", done.stderr) == (
         "pipeline: pipeline.toml [bias] backend: expected 'open_source' on this machine, got "
-        "'clarify': Clarify's image runs on SageMaker only; "
+        "'clarify': Clarify's image runs only on SageMaker; use "
         "pipeline run --bias-backend open_source\n"
     )
     kept = (".local/definitions/", ".local/state.db")  # what it was compiled to, and its digest
@@ -203,7 +203,7 @@ def test_a_facet_without_a_large_enough_group_has_the_worst_number_and_says_so(
     repository.edit("pipeline.toml", label, f"{label}\nmin_group_size = 500")
     printed = repository.pipeline("run").stdout
     assert "worst_dppl 1 < 0.9  fails by 0.1" in printed
-    assert "city: no group of 500 rows beside 500 others, so the worst number counts" in printed
+    assert "city: no group of 500 rows beside 500 others, so the worst value counts" in printed
 
 
 # Wrong input
@@ -292,7 +292,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
     assert "--resume" not in done.stdout
-    assert done.stdout.splitlines()[-1] == "go on      fixed code, data or settings? pipeline run"
+    assert done.stdout.splitlines()[-1] == "next       fixed code, data or settings? pipeline run"
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {
         name: content for name, content in before.items() if "state.db" not in name

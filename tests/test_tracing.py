@@ -63,7 +63,7 @@ def test_a_version_that_learnt_from_a_record_is_asked_about_it(traced: Repositor
     identifier = rows(traced, "train.csv")[0][0]
     shown = traced.pipeline("trace", identifier, "-o", "letter.txt").stdout
     assert "version 1, PendingManualApproval: learnt from it (train split of run " in shown
-    assert "      asked now, it says: " in shown
+    assert "      asked now, it answers: " in shown
     assert (traced.path / "letter.txt").read_text(encoding="utf-8") == shown
     assert "do not prove what causes what" in shown
 
@@ -78,7 +78,7 @@ def test_what_an_archive_does_not_explain_is_said(traced: Repository) -> None:
     finally:
         for file in every:
             file.with_suffix(".away").rename(file)
-    assert "answers as it does cannot be told: there is nothing at s3://" in shown
+    assert "predicts as it does: not available: there is nothing at s3://" in shown
 
 
 def contents(repository: Repository) -> Iterator[tuple[Path, bytes]]:
@@ -107,7 +107,7 @@ def test_no_file_has_an_erased_record_and_the_version_is_as_good_as_before(
     traced.pipeline("trace", identifier, "--erase", "--yes")
     assert [file for file, content in contents(traced) if identifier.encode() in content] == []
     assert "It was erased on " in traced.pipeline("trace", identifier).stdout
-    assert "the chain is whole" in traced.pipeline("audit", "--verify").stdout
+    assert "the chain is intact" in traced.pipeline("audit", "--verify").stdout
     evidence = traced.pipeline("registry", "1").stdout
     assert evidence.count("as it was registered") == 3
     if split == "test":

@@ -133,7 +133,7 @@ def test_an_update_brings_the_templates_changes_and_keeps_the_teams(follow: Foll
     assert (library_of(team) / "ninesteps/news.py").is_file()
     kept = json.loads((team / ".cruft.json").read_text(encoding="utf-8"))["context"]
     assert kept["cookiecutter"]["owner"] == "nobody yet"
-    assert "template    0 of its files changed" in both.repository.pipeline("check").stdout
+    assert "template    0 of its files were changed" in both.repository.pipeline("check").stdout
     printed = both.repository.pipeline("run").stdout
     assert "registered customer-churn version 1" in printed
     (written,) = team.glob(".local/s3/*/*/executions/*/*Eval*/evaluation/evaluation.json")
@@ -213,7 +213,7 @@ def test_the_old_form_becomes_the_thin_one_with_every_edit_kept(old_form: Follow
     assert 'profile = "churn"' in (team / "pipeline.toml").read_text(encoding="utf-8")
     old_form.repository.pipeline("readme")
     told = old_form.repository.pipeline("check").stdout
-    assert "template    0 of its files changed" in told
+    assert "template    0 of its files were changed" in told
     assert "modules overridden here: 0" in told
     assert "registered customer-churn version 1" in old_form.repository.pipeline("run").stdout
 
@@ -306,7 +306,7 @@ def test_a_changed_file_of_the_templates_is_told_before_it_conflicts(follow: Fol
     name = "model_build/pipeline.py"
     both.edit(both.repository.path, name, '"""The nine steps', '"""Our nine steps')
     changed = both.repository.pipeline("check").stdout
-    assert "1 of its files changed here: an update of these will conflict" in changed
+    assert "1 of its files were changed here: updates of these files will conflict" in changed
     assert f"            {name}\n" in changed
 
 

@@ -215,7 +215,7 @@ def test_a_test_that_is_stopped_or_killed_leaves_the_incumbent_and_goes_on(local
         torn.write('{"kind":"reply","ti')
     done = pipeline("deploy", "2", "--ab", *USERS, *BETTER)
     assert done.exit_code == 0, done.output
-    assert "it goes on from request " in done.output
+    assert "the test continues from request " in done.output
     assert "time is compressed" in done.output
     replies = [int(e.id[1:]) for e in events_of(test_of(local)) if e.kind == "reply"]
     outcomes = [e.id for e in events_of(test_of(local)) if e.kind == "outcome"]
@@ -306,7 +306,7 @@ def test_a_terminal_says_what_a_test_waits_for_that_has_its_evidence(evidence: f
     lines = shown.get().splitlines()
     assert lines[0].rstrip() == "day 0.0 of the users' time: 10 % of them are the challenger's"
     assert max(map(len, lines)) <= 80
-    waits = "Better takes 200 users of each version and a week of them too." in " ".join(
+    waits = "Better also needs 200 users of each version and a week." in " ".join(
         shown.get().split()
     )
     assert waits == (evidence > 0)

@@ -103,7 +103,7 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"{}", f"{RECORDED} is not as it was recorded"), (None, f"{RECORDED} is gone")],
+    [(b"{}", f"{RECORDED} was changed since it was recorded"), (None, f"{RECORDED} is gone")],
 )
 def test_evidence_that_is_altered_or_gone_says_nothing_of_where_it_came_from(
     service: Service, content: bytes | None, said: str

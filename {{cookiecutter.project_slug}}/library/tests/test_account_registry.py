@@ -311,7 +311,7 @@ def test_an_approver_who_may_not_list_decisions_sees_the_rest(
 
     monkeypatch.setattr(AccountRegistry, "_decisions", refused)
     shown = " ".join(rows(pipeline("registry", "2", "--env", "prod").stdout))
-    assert "A/B test how it stands may not be read: AccessDenied" in shown
+    assert "A/B test its state may not be read: AccessDenied" in shown
     assert "metrics" in shown
 
 
@@ -349,7 +349,7 @@ def test_a_withdrawal_leaves_the_approval_before_it(account: Account) -> None:
         ("PendingManualApproval", "Approved", f"Jo Doe ({JO})", "auc 0.9 as asked"),
         ("Approved", "Rejected", f"Al ({al})", "a leak; see #7"),
     ]
-    assert "stays so" in sentence("approve", "1", *BY_JO)
+    assert "stays rejected" in sentence("approve", "1", *BY_JO)
 
 
 @pytest.mark.parametrize("since", ["Approved", "PendingManualApproval"])
@@ -359,7 +359,7 @@ def test_a_rejected_version_stays_so_whatever_is_made_of_it_elsewhere(
     pipeline("reject", "1", *BY_JO)
     arn = described(1)["ModelPackageArn"]
     client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=since)
-    assert "a rejected version stays so" in sentence("approve", "1", *BY_JO)
+    assert "a rejected version stays rejected" in sentence("approve", "1", *BY_JO)
 
 
 def test_a_decision_that_was_taken_elsewhere_is_told_of(account: Account) -> None:
@@ -377,7 +377,7 @@ def test_what_cannot_be_is_refused(account: Account) -> None:
     pipeline("approve", "1", *BY_JO)
     assert f"was approved by Jo Doe ({JO}) at" in sentence("approve", "1", *BY_JO)
     assert sentence("approve", "1", "--for", "production", *BY_JO).startswith(
-        "--for production is for this machine; in an account the second approval answers"
+        "--for production is for this machine; in an account the second approval is"
     )
     assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
         "pipeline.toml environments: there is no environment 'test'; there is prod"
@@ -391,14 +391,14 @@ def test_evidence_that_is_altered_gone_or_not_noted_approves_nothing(account: Ac
     uri = described(1)["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     key = uri.removeprefix("s3://models/")
     client("s3").put_object(Bucket="models", Key=key, Body=b"another")
-    cannot = f"pets-prod version 1 cannot rest on {uri}: it"
-    assert sentence("approve", "1", *BY_JO) == f"{cannot} is not as it was registered"
+    cannot = f"pets-prod version 1 cannot be approved or deployed: its evidence {uri}"
+    assert sentence("approve", "1", *BY_JO) == f"{cannot} was changed after registration"
     client("s3").delete_object(Bucket="models", Key=key)
     assert sentence("approve", "1", *BY_JO) == f"{cannot} is gone"
     client("s3").put_object(Bucket="models", Key=key, Body=b"an archive")
     (found,) = (p for p in backend().model_packages.values() if p.model_package_version == 1)
     found.customer_metadata_properties.pop("model_sha256")
-    assert sentence("approve", "1", *BY_JO) == f"{cannot} has no digest kept"
+    assert sentence("approve", "1", *BY_JO) == f"{cannot} has no recorded digest"
 
 
 def test_a_version_that_was_made_under_other_floors_is_not_approved(account: Account) -> None:
@@ -525,16 +525,16 @@ def test_what_a_version_was_compared_with_is_looked_at_before_it_is_approved(
     register(0.93, b"another archive", scored(b"one that was changed"))
     said = sentence("approve", "3", *BY_JO, status=2)
     assert "version 3 was compared with an archive of sha256" in said
-    assert "which is that of no registered version" in said
+    assert "which no registered version has" in said
     register(0.93, b"a third", NONE_SERVES)
     register(0.94, b"a fourth", scored(b"another archive"))
     serve(1)
     said = sentence("approve", "4", *BY_JO, status=2)
-    assert said.endswith("was compared with no champion, and version 1 serves now: run the "
+    assert said.endswith("was not compared with a champion, but version 1 serves now: run the "
                          "pipeline again")  # fmt: skip
     here.show_notice.cache_clear()
     notice = pipeline("approve", "5", *BY_JO).stderr
-    assert "it was compared with version 3, and version 1 serves now" in notice
+    assert "it was compared with version 3, but version 1 serves now" in notice
 
 
 def test_what_aws_refuses_is_one_sentence(account: Account) -> None:

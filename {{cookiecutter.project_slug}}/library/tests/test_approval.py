@@ -91,7 +91,7 @@ def test_an_approved_version_can_be_withdrawn_and_stays_so(machine: Registered) 
         ("Approved", "Rejected", "Al"),
     ]
     withdrawn = f"pets version 1 was rejected by Al at {decisions[1].at}"
-    stays = f"{withdrawn}; a rejected version stays so: register another"
+    stays = f"{withdrawn}; a rejected version stays rejected: register another one"
     assert refusal(approvals.approve, 1, *JO) == stays
     assert refusal(approvals.reject, 1, *JO) == f"{withdrawn}; nothing was changed"
     assert machine.version(1).decisions == decisions
@@ -145,12 +145,12 @@ def test_nothing_is_approved_or_deployed_on_evidence_that_is_gone_or_changed(
         file = machine.file(number, name)
         content = file.read_bytes()
         file.write_bytes(content + b" ")
-        cannot = f"pets version {number} cannot rest on s3://models/run{number}/"
+        cannot = f"pets version {number} cannot be approved or deployed: its evidence s3://"
         said = refusal(decide, number, *JO)
         assert said.startswith(cannot)
-        assert said.endswith(f"{name}: it is not as it was registered")
+        assert said.endswith(f"{name} was changed after registration")
         file.unlink()
-        assert refusal(decide, number, *JO).endswith(f"{name}: it is gone")
+        assert refusal(decide, number, *JO).endswith(f"{name} is gone")
         file.write_bytes(content)
         decide(number, *JO)
 
@@ -159,7 +159,7 @@ def test_evidence_of_which_no_digest_was_kept_approves_nothing(machine: Register
     with sqlite3.connect(machine.local / "state.db") as connection:
         connection.execute("UPDATE steps SET record = '{}'")
     said = refusal(machine.approvals().approve, 1, *JO)
-    assert said.endswith("it has no digest kept")
+    assert said.endswith(" has no recorded digest")
 
 
 # Floors
@@ -423,7 +423,7 @@ def test_what_was_approved_by_nobody_is_not_deployed_where_two_are_asked_for(
     said = refusal(approvals.may_deploy, 2)
     assert said.startswith(
         "pets version 2 cannot be deployed: who approved it is not known" if rules
-        else "pets version 2 cannot rest on"
+        else "pets version 2 cannot be approved or deployed: its evidence "
     )  # fmt: skip
 
 
@@ -466,7 +466,7 @@ def test_only_what_is_approved_is_deployed(machine: Registered) -> None:
     assert approvals.may_deploy(1).model == "s3://models/run1/model.tar.gz"
     kept = approvals.reject(1, "Al", "a leak")
     assert refusal(approvals.may_deploy, 1) == (
-        f"pets version 1 was rejected by Al at {kept.at}; it is never deployed"
+        f"pets version 1 was rejected by Al at {kept.at}; it can never be deployed"
     )
 
 
@@ -478,7 +478,7 @@ def test_production_waits_for_a_second_approval_where_one_is_asked_for(machine: 
     approvals.approve(1, *JO)
     assert approvals.may_deploy(1, to_production=False).number == 1
     command = "pipeline approve 1 --for production"
-    not_yet = f"pets version 1 is approved, and not yet for production: {command}"
+    not_yet = f"pets version 1 is approved, but not yet for production: {command}"
     assert refusal(approvals.may_deploy, 1) == not_yet
     kept = approvals.approve(1, "Al", "staging looks right", PRODUCTION)
     assert (kept.stage, kept.before, kept.after) == (
@@ -489,8 +489,8 @@ def test_production_waits_for_a_second_approval_where_one_is_asked_for(machine: 
         f"pets version 1 was approved for production by Al at {kept.at}; nothing was changed"
     )
     approvals.reject(1, "Al", "withdrawn")
-    assert "it is never deployed" in refusal(approvals.may_deploy, 1)
-    assert "stays so" in refusal(approvals.approve, 1, *JO, PRODUCTION)
+    assert "it can never be deployed" in refusal(approvals.may_deploy, 1)
+    assert "stays rejected" in refusal(approvals.approve, 1, *JO, PRODUCTION)
 
 
 def test_a_second_approval_that_nobody_asks_for_is_refused(machine: Registered) -> None:
@@ -564,7 +564,7 @@ def test_who_comes_just_behind_another_is_told_of_them(
     monkeypatch.setattr(LocalRegistry, "keep", late)
     said = refusal(approvals.reject, 1, *JO)
     assert said.startswith("pets version 1 was approved by Al at ")
-    assert said.endswith(", just before you: nothing was changed by you")
+    assert said.endswith(", just before you; you changed nothing")
     assert [decision.who for decision in machine.version(1).decisions] == ["Al"]
 
 
@@ -607,7 +607,7 @@ def test_a_version_compared_with_another_archive_is_not(
     second = machine.register(model=SECOND, champion=scored(b"a better one"))
     said = refusal(machine.approvals().approve, second, "Jo", "good")
     assert said.startswith(f"pets version {second} was compared with an archive of sha256 ")
-    assert said.endswith("which is that of no registered version: run the pipeline again")
+    assert said.endswith("which no registered version has: run the pipeline again")
 
 
 def test_a_version_compared_with_none_is_not_while_another_serves(
@@ -621,7 +621,7 @@ def test_a_version_compared_with_none_is_not_while_another_serves(
     assert machine.approvals().may_deploy(first)  # the one that serves itself
     said = refusal(machine.approvals().approve, second, "Jo", "good")
     assert said == (
-        f"pets version {second} was compared with no champion, and version {first} serves now: "
+        f"pets version {second} was not compared with a champion, but version {first} serves now: "
         "run the pipeline again"
     )
 
@@ -634,7 +634,7 @@ def test_that_another_version_serves_by_now_is_a_notice(
     machine.register(model=SECOND)
     third = machine.register(model=b"the third", champion=scored(FIRST))
     serves(2)
-    said = ["it was compared with version 1, and version 2 serves now"]
+    said = ["it was compared with version 1, but version 2 serves now"]
     assert machine.approvals().notices(third, "Jo") == said
     assert machine.approvals().approve(third, "Jo", "good").after == "Approved"
 
@@ -718,4 +718,4 @@ def test_an_evaluation_that_is_swapped_after_it_was_hashed_approves_nothing(
 
     monkeypatch.setattr(LocalRegistry, "read", other)
     sentence = refusal(machine.approvals().approve, number, *JO)
-    assert sentence.endswith("evaluation.json: it is not as it was registered")
+    assert sentence.endswith("evaluation.json was changed after registration")

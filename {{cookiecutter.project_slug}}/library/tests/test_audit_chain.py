@@ -41,10 +41,10 @@ def edit(machine: Registered, trigger: str, statement: str) -> None:
 def test_a_whole_chain_says_so_and_what_it_does_not_show(machine: Registered) -> None:
     entries = machine.state.events()
     assert audit("--verify").stdout.splitlines() == [
-        f"the chain is whole: 3 entries from {entries[0].at} to {entries[2].at}",
+        f"the chain is intact: 3 entries from {entries[0].at} to {entries[2].at}",
         "(1 started, 1 registered, 1 approved)",
         f"head: {entries[2].head}",
-        "Whoever may write .local/state.db can also write the whole chain again, with its",
+        "Anyone with write access to .local/state.db can rewrite the whole chain and its",
         "tables. Only a head that is kept elsewhere shows that. None was given to compare",
         "with.",
     ]
@@ -55,7 +55,7 @@ def test_a_head_can_be_printed_and_compared_with_later(machine: Registered) -> N
     assert printed == f"{machine.state.events()[2].head}\n"
     machine.register()
     said = audit("--verify", "--head", printed.strip()).stdout
-    assert f"it goes on from the head {printed}" in said
+    assert f"it continues from the head {printed}" in said
     assert "None was given" not in said
     as_json = json.loads(audit("--head", "--json").stdout)
     assert (as_json["head"], as_json["number"]) == (machine.state.events()[4].head, 5)
@@ -74,7 +74,7 @@ def test_a_decision_that_was_edited_is_named_with_its_entry(machine: Registered)
         "pipeline: entry 3: decision 1 on pets version 1 was changed since: who of its table is "
         "not what the entry says\n"
     )
-    assert "the chain is whole" not in done.stdout
+    assert "the chain is intact" not in done.stdout
     content = json.loads(audit("--verify", "--json", status=1).stdout)
     assert (content["whole"], content["entries"]) == (False, 3)
     assert [fault["entry"] for fault in content["faults"]] == [3]
@@ -125,8 +125,8 @@ def test_a_chain_that_was_cut_and_an_older_copy_are_found_by_a_head(machine: Reg
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "expected VERSION, --verify or --head, got none of them"),
-        (("--head", "42:" + "ab" * 16), "--head HEAD: expected --verify with it"),
+        ((), "expected VERSION, --verify or --head, got none"),
+        (("--head", "42:" + "ab" * 16), "--head HEAD: expected --verify too"),
         (("--verify", "--head"), "--verify --head: expected a head such as 42:3fa9..."),
         (("--verify", "--head", "42"), "head: expected NUMBER:HASH with 16 to 64 hexadecimal "
                                        "digits, got '42'"),

@@ -393,7 +393,7 @@ def test_options_that_do_not_go_together(machine: Machine) -> None:
     assert "-o: expected a VERSION" in audit(machine, "--verify", "-o", "x", status=2).stderr
     of_pack = audit(machine, "x.zip", "--verify", "--env", "p", status=2)
     assert "--env: expected a VERSION, or the chain of events" in of_pack.stderr
-    assert "--head: it is of the chain" in audit(machine, 1, "--head", status=2).stderr
+    assert "--head: expected no VERSION and no PACK" in audit(machine, 1, "--head", status=2).stderr
 
 
 def test_files_that_are_gone_are_named_with_the_reason(fresh: Machine) -> None:
@@ -418,7 +418,7 @@ def test_where_nothing_is_left_it_refuses(fresh: Machine) -> None:
 def test_a_file_that_was_changed_since_is_shouted(fresh: Machine) -> None:
     uri = f"{ROOT}/Evaluate/evaluation/curves.json"
     fresh.write(uri, fresh.objects[uri].replace(b'"rows": 404', b'"rows": 405'))
-    assert f"changed    {uri}: not as its step left it" in audit(fresh, 1).stderr
+    assert f"changed    {uri}: not as its step wrote it" in audit(fresh, 1).stderr
     made = pack.make(fresh.subject())
     assert "IT WAS CHANGED" in read(made, "manifest.json")["files"]["curves.json"]["note"]
     assert "Problems found" in members(made)["index.html"].decode()

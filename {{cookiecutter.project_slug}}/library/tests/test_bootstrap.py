@@ -207,7 +207,7 @@ def test_where_nobody_can_answer_the_changes_are_shown_and_nothing_is_left(
     done = bootstrap_it(monkeypatch, own())
     assert done.exit_code == 0
     assert "Add     Bucket                      S3::Bucket\n" in done.output
-    assert "there is no terminal to ask at: --yes applies them\n" in done.output
+    assert "expected a terminal to ask at, got none: --yes applies the changes\n" in done.output
     assert client("cloudformation").list_change_sets(StackName="x")["Summaries"] == []
     left = client("cloudformation").list_stacks()["StackSummaries"]
     assert [stack["StackStatus"] for stack in left] == ["DELETE_COMPLETE"]
@@ -270,9 +270,9 @@ def test_the_feature_group_has_the_columns_of_the_table_the_stacks_role_and_its_
     ("file", "features", "line"),
     [
         ("data/churn.csv", Features(group="shared", location="s3://elsewhere/store"),
-         "shared: not made, as [features] location is elsewhere"),
-        ("data/none.csv", Features(), "customer-churn-prod: not made, as its columns come from "
-         "data/none.csv, which is not on this machine"),
+         "shared: not created, because [features] location is elsewhere"),
+        ("data/none.csv", Features(), "customer-churn-prod: not created, because its columns come "
+         "from data/none.csv, which is not on this machine"),
     ],
     ids=["elsewhere", "no table"],
 )  # fmt: skip
@@ -434,7 +434,7 @@ def test_the_schedule_is_off_until_the_pipeline_is_there_and_bootstrap_keeps_it_
     with recorded_calls(monkeypatch) as calls:
         turned_on = scheduled(monkeypatch, "on")
     assert turned_on.exit_code == 0, turned_on.output
-    assert re.search(r"^schedule    on: monthly, next \w{3} \d{4}-\d\d-01 06:00 UTC; rows ",
+    assert re.search(r"^schedule    on: monthly, next \w{3} \d{4}-\d\d-01 06:00 UTC; new rows ",
                      turned_on.output, re.MULTILINE)  # fmt: skip
     assert started_by() == {"ENABLED"}
     assert calls <= permissions.CALLS["schedule"].keys()
@@ -442,7 +442,7 @@ def test_the_schedule_is_off_until_the_pipeline_is_there_and_bootstrap_keeps_it_
     assert started_by() == {"ENABLED"}
     turned_off = scheduled(monkeypatch, "off")
     assert turned_off.output.splitlines()[-1] == (
-        "schedule    off; rows that arrive start nothing either"
+        "schedule    off; new rows do not start the pipeline either"
     )
     assert started_by() == {"DISABLED"}
 
@@ -459,7 +459,7 @@ def test_there_is_no_schedule_to_turn_on_where_nothing_was_made(
     said = scheduled(monkeypatch, "off")
     assert (said.exit_code, said.output) == (
         1, "pipeline: there is no stack customer-churn-prod with a parameter Starts: `pipeline "
-        "bootstrap --env prod` makes it\n",
+        "bootstrap --env prod` creates it\n",
     )  # fmt: skip
 
 

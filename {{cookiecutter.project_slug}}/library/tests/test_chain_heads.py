@@ -114,8 +114,8 @@ def test_a_chain_that_was_cut_or_written_again_is_found_by_what_the_bucket_has(
     monkeypatch.setattr(here, "local", lambda: again.local)
     assert audit("--verify", status=2).stderr == (
         f"pipeline: no head of this chain is in {BUCKET}; heads of 1 other chains are there: "
-        f"{first.sha256[:16]}: `pipeline audit --head --env prod` keeps one, and a chain that was "
-        "written again has none\n"
+        f"{first.sha256[:16]}: `pipeline audit --head --env prod` stores one; a rewritten chain "
+        "has none\n"
     )
 
 

@@ -87,14 +87,14 @@ def test_without_an_execution_hours_are_the_most_that_the_definition_allows(
     settings: Settings,
 ) -> None:
     done = run()
-    assert done.stdout.startswith("counted     at most: every job is counted with the minutes")
+    assert done.stdout.startswith("counted     at most: every job is counted with its time")
     found = rows(done)
     assert ["processing job", M5, "0.33"] in found  # two instances, ten minutes
     assert ["training job", M5, "6.00"] in found  # twelve trials of two instances, a quarter hour
     assert ["executions", "x 4 (quarterly)", "25.33"] in found
     assert ["endpoint", f"2 {M5}", "17,520.00"] in found
     assert ["a year", "", "17,545.33"] in found
-    assert "prices      none: there is no prices.toml, which the team fills in\n" in done.stdout
+    assert "prices      none: prices.toml, which your team writes, does not exist\n" in done.stdout
 
 
 def test_a_job_that_nothing_ends_is_counted_with_the_longest_that_has_an_end() -> None:
@@ -103,7 +103,7 @@ def test_a_job_that_nothing_ends_is_counted_with_the_longest_that_has_an_end() -
     basis, uses = cost.of_definition(small(step("A", 1), transform), None)
     assert basis.endswith("; Predict has no limit: 10")
     assert uses == [Use("processing job", M5, 1 / 6), Use("transform job", M5, 0.5)]
-    with pytest.raises(SettingsError, match="expected --minutes, since no job"):
+    with pytest.raises(SettingsError, match="expected --minutes, because no job"):
         cost.of_definition(small(transform), None)
 
 
@@ -233,7 +233,7 @@ def test_with_an_account_hours_are_what_the_latest_whole_execution_took(
     )
     done = run("--env", "prod")
     assert done.stdout.startswith(
-        "counted     what the jobs of execution whole of 2026-01-01T00:00:00Z took\n"
+        "counted     times of the jobs of execution whole of 2026-01-01T00:00:00Z\n"
     )
     assert ["processing job", M5, "1.25", "0.62"] in rows(done)
     assert "missing" not in done.stdout
@@ -263,12 +263,12 @@ def test_where_no_execution_has_succeeded_it_is_said_what_to_do(service: Service
     listed(service, ("broke", "Failed"))
     assert run("--env", "prod", status=1).stderr == (
         f"pipeline: no execution of {pipeline(service.settings)} has succeeded in eu-west-1: leave "
-        "out --env, or give the --minutes that you expect\n"
+        "out --env, or give --minutes\n"
     )
 
 
 def test_what_is_expected_and_what_was_measured_exclude_each_other(settings: Settings) -> None:
     assert (
-        "expected one of --minutes and --env"
+        "expected --minutes or --env, got both"
         in run("--env", "prod", "--minutes", "5", status=2).stderr
     )

@@ -264,7 +264,7 @@ def test_a_deployment_that_cannot_be_entered_in_the_chain_says_so(tmp_path: Path
     noted = {"version": 2, "before": 1, "by_hand": False}
     kept = endpoint._enter(noted, "deployed", "", {})
     said = sentence({**noted, "outcome": "deployed", "why": "", **kept})
-    entry = f"the chain of events has no entry of it: {tmp_path} cannot be used: "
+    entry = f"no entry could be added to the chain of events: {tmp_path} cannot be used: "
     assert said.startswith(f"version 2 serves, after version 1; {entry}")
 
 
@@ -272,7 +272,9 @@ def test_nobody_asks_before_the_first_version_is_served(local: Path) -> None:
     register(local, 1)
     first = pipeline("deploy", "1", "--port", "0", "--time-scale", "300", "--traffic", "50")
     said = first.output.splitlines()[0]
-    sent = r"nothing, as no version was served meanwhile|\d+ answered 200"  # just before the end
+    sent = (
+        r"nothing, because no version was served meanwhile|\d+ answered 200"  # just before the end
+    )
     assert re.fullmatch(rf"version 1 serves \(sent: ({sent})\)", said)
 
 
@@ -293,14 +295,17 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     assert "served from" not in refused, "it never had a request"
     assert "1" not in refused["why"], "which may quote a record"
     none = pipeline("rollback")
-    assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
+    assert (none.exit_code, none.output) == (
+        2,
+        "pipeline: there is no previous version to go back to\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "why"),
     [
         ("PendingManualApproval", "is not approved: pipeline approve 1"),
-        ("Rejected", "was rejected by Jo at 2026-01-31T00:00:00Z; it is never deployed"),
+        ("Rejected", "was rejected by Jo at 2026-01-31T00:00:00Z; it can never be deployed"),
     ],
 )
 def test_only_an_approved_version_is_deployed(local: Path, status: str, why: str) -> None:
@@ -323,7 +328,7 @@ def test_a_version_whose_files_are_gone_is_named(local: Path, name: str) -> None
     found = pipeline("deploy", "1", "--port", "0")
     assert found.exit_code == 2
     gone = f"there is nothing at {BUCKET}/run1/{name}"
-    evidence = f"{GROUP} version 1 cannot rest on {BUCKET}/run1/{name}: it is gone"
+    evidence = f"cannot be approved or deployed: its evidence {BUCKET}/run1/{name} is gone"
     assert found.output.startswith("pipeline: ")
     assert (evidence if name == "model.tar.gz" else gone) in found.output
 
@@ -337,7 +342,7 @@ def test_a_port_that_is_taken_is_said(local: Path) -> None:
         found = pipeline("deploy", "1", "--port", str(port))
     assert found.exit_code == 2
     assert found.output.startswith(
-        f"pipeline: the endpoint does not start: port {port} of 127.0.0.1: "
+        f"pipeline: the endpoint did not start: port {port} of 127.0.0.1: "
     )
     assert found.output.rstrip().endswith("; use another port, or --port 0 for any free one")
 
@@ -348,10 +353,8 @@ def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None
     assert pipeline("deploy", "1", "--port", "0").exit_code == 0
     port = json.loads(pipeline("endpoint", "--json").output)["port"]
     found = pipeline("deploy", "2", "--port", "1")
-    said = (
-        f"--port: expected {port}, where the endpoint runs, got 1; to move it: `pipeline endpoint"
-    )
-    assert (found.exit_code, found.output) == (2, f"pipeline: {said} --stop` first\n")
+    said = f"--port: expected {port}, where the endpoint is running, got 1; `pipeline endpoint"
+    assert (found.exit_code, found.output) == (2, f"pipeline: {said} --stop` stops it\n")
     assert pipeline("deploy", "2", "--port", str(port), "--time-scale", "1000").exit_code == 0
 
 
@@ -382,7 +385,7 @@ def test_an_endpoint_that_ends_meanwhile_has_interrupted_the_deployment(
     monkeypatch.setattr(Rehearsal, "ask", ask_and_stop)
     found = pipeline("deploy", "2", "--time-scale", "1")
     assert found.exit_code == 1
-    said = "version 2 was interrupted: the endpoint has ended; no version is served\n"
+    said = "version 2 was interrupted: the endpoint has stopped; no version is served\n"
     assert found.output.splitlines(keepends=True)[1:] == [said]
     while (local / "endpoint/endpoint.json").exists():  # it is the last that an endpoint removes
         time.sleep(0.02)

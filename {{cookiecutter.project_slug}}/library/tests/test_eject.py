@@ -136,7 +136,7 @@ def test_the_commands_eject_once_and_check_tells_what_is_overridden(tmp_path: Pa
     shutil.copytree(ROOT, root, ignore=ignored)
     assert "modules overridden here: 0" in pipeline(root, "check").stdout
     done = pipeline(root, "eject", "curves.py")
-    assert done.stdout.startswith("model_build/steps/curves.py stands in for the library's now\n")
+    assert done.stdout.startswith("model_build/steps/curves.py replaces the library's module now\n")
     again = pipeline(root, "eject", "curves.py", status=2)
     assert again.stderr == (
         "pipeline: model_build/steps/curves.py: this file already replaces the library's; "

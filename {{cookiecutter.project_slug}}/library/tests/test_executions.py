@@ -282,7 +282,7 @@ def test_an_execution_is_started_as_of_now_and_said_where_it_is_seen(
         f"execution   {RUN} of {name}\n"
         f"            {execution_arn(service.settings, RUN)}\n"
         f"address     {STUDIO}/{name}/executions/{RUN}/graph\n"
-        f"go on       pipeline status {RUN} --env prod\n"
+        f"next        pipeline status {RUN} --env prod\n"
     )
     assert done.stderr == ""
     (request,) = sent
@@ -318,8 +318,8 @@ def test_another_definition_than_the_one_compiled_here_is_a_notice(service: Serv
     started(service)
     domains(service)
     assert pipeline_command("start", "--env", "prod").stderr == (
-        "pipeline: notice: the definition that is published differs from the one compiled here; "
-        "`pipeline publish --env prod` puts this one there\n"
+        "pipeline: notice: the published definition differs from the one compiled here; "
+        "`pipeline publish --env prod` replaces it\n"
     )
 
 
@@ -348,7 +348,7 @@ def test_a_pipeline_that_is_not_published_is_one_sentence(
     [
         (["--as-of", "yesterday"], "--as-of: expected a moment in UTC such as"),
         (["--as-of", "2026-01-31T00:00:00Z", "--set", "AsOf=2026-01-31T00:00:00Z"],
-         "--as-of and --set AsOf say the same: give one of them"),
+         "expected --as-of or --set AsOf, got both"),
         (["--set", "AsOf=now"], "--set AsOf: expected a moment in UTC"),
         (["--steps", ""], "--steps: expected names of steps, such as A,B, got ''"),
         (["--steps", " ,"], "--steps: expected names of steps, such as A,B, got ' ,'"),
@@ -400,7 +400,7 @@ def test_selected_steps_read_the_latest_execution_that_has_what_they_need(
     domains(service)
     sent = requests(service)
     done = pipeline_command("start", "--env", "prod", "--steps", "Clarify", "--set", "Count=2")
-    assert "source      whole: what Config, Transform wrote\n" in done.stdout
+    assert "source      whole: outputs of Config, Transform\n" in done.stdout
     assert sent[0]["PipelineParameters"] == [
         {"Name": "AsOf", "Value": "2026-01-01T00:00:00Z"},
         {"Name": "Count", "Value": "2"},
@@ -486,7 +486,7 @@ def test_a_failed_execution_shows_why_and_the_end_of_the_steps_log(service: Serv
     shown = re.findall(r"^    (line \d+)$", text, re.MULTILINE)
     assert shown == [f"line {n}" for n in range(10, 30)]
     assert "another job's" not in text
-    assert f"go on      pipeline logs {RUN} Evaluate --env prod\n" in text
+    assert f"next       pipeline logs {RUN} Evaluate --env prod\n" in text
     assert f"filter$3Dpipelines-{RUN}-".lower() in text.lower()
 
 
@@ -539,7 +539,7 @@ def test_an_execution_that_goes_on_ends_with_0_and_says_how_to_stop_it(service: 
     (search,) = (row for row in rows if row[0] == "2")
     assert search[1:4] == ["Tune", "Tuning", "Executing"]
     assert re.fullmatch(r"\d+ h \d+ min", search[4])
-    assert f"go on      pipeline stop {RUN} --env prod\n" in text
+    assert f"next       pipeline stop {RUN} --env prod\n" in text
     assert "registered" not in text
 
 
@@ -554,7 +554,7 @@ def test_a_completed_execution_shows_the_gate_and_what_may_be_approved(
     assert f"gate       auc > 0.75  {said}\n" in text
     assert "took       31 min 0 s\n" in text
     assert "as of      2026-01-01T00:00:00Z\n" in text
-    decides = "go on      pipeline approve 3 --env prod, or pipeline reject 3 --env prod\n"
+    decides = "next       pipeline approve 3 --env prod, or pipeline reject 3 --env prod\n"
     assert (decides in text) == (outcome == "true")
     assert f"registered {'pets version 3' if outcome == 'true' else 'nothing'}\n" in text
 
@@ -604,8 +604,8 @@ def test_who_stops_waiting_is_told_that_the_execution_goes_on(
     parameters(service)
     done = pipeline_command("start", "--env", "prod", "--wait", status=130)
     assert done.stderr == (
-        f"pipeline: stopped waiting; the execution goes on, and `pipeline stop {RUN} --env prod` "
-        "ends it\n"
+        f"pipeline: stopped waiting; the execution continues; `pipeline stop {RUN} --env prod` "
+        "stops it\n"
     )
 
 

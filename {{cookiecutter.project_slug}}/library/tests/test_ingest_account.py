@@ -224,8 +224,8 @@ def test_refused_records_are_listed_and_the_next_ingest_puts_those_alone(
     done = run(monkeypatch, settings(), tmp_path / "pets.csv", status=1)
     assert done.stderr.splitlines()[-2:] == [
         "refused     008 of 2026-01-02T00:00:00.000Z: ValidationError: as a test has it",
-        "pipeline: AWS refused 1 of 3 records, so no marker was written; the rest is in; the next "
-        "ingest of this table puts these alone",
+        "pipeline: AWS refused 1 of 3 records, so no marker was written; all others are "
+        "stored; the next ingest of this table puts only these",
     ]
     assert objects("pets/arrivals/") == {}
 
@@ -460,7 +460,7 @@ def test_here_the_newest_record_of_each_id_is_online_if_asked_for(
         (where,) = [line for line in done.stdout.splitlines() if line.startswith("offline")]
         assert any((tmp_path / where.removeprefix("offline").strip()).rglob("*.parquet"))
     again = CliRunner().invoke(main.main, ["ingest", str(file)]).stdout
-    assert "online      0 records put; 3 are there with the same or a later event time\n" in again
+    assert "online      0 records put; 3 were there with the same or a later event time\n" in again
     read = ingesting.table(tmp_path / ".local", settings(), settings().environment(), file)
     found = ingesting.online_store(tmp_path / ".local", read.group).get(["007", "008"])
     assert {chip: record["age"] for chip, record in found.items()} == {"007": "1.5", "008": "13.0"}

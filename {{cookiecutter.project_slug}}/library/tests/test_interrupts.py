@@ -91,7 +91,7 @@ def check(done: Result, local: Path) -> str:
     if not executions:
         assert said in (
             "pipeline: stopped",
-            "pipeline: stopped; nothing has run; to go on: pipeline run",
+            "pipeline: stopped; nothing has run; next: pipeline run",
         )
         done = pipeline("run")
         assert done.exit_code == 0, done.output
@@ -100,11 +100,11 @@ def check(done: Result, local: Path) -> str:
     assert registered == state.versions(execution.id)
     if execution.status == "Succeeded":
         assert "--resume" not in said and registered == [1]
-        assert "to go on: pipeline approve 1, or pipeline reject 1" in said
+        assert "next: pipeline approve 1, or pipeline reject 1" in said
         has_page = History(local).execution(execution.id).page.exists()
         assert (f"pipeline report {execution.id}" in said) != has_page
         return "succeeded"
-    assert said.endswith(f"; to go on: pipeline run --resume {execution.id}")
+    assert said.endswith(f"; next: pipeline run --resume {execution.id}")
     again = pipeline("run", "--resume", execution.id)
     assert again.exit_code == 0, again.output
     assert State(local / "state.db", read_only=True).versions(execution.id) == [1]
@@ -201,11 +201,13 @@ def test_a_run_whose_version_could_not_be_approved_is_not_resumed(
     monkeypatch.setattr(local_run, "compiled", lambda *_: SimpleNamespace(definition=old, code={}))
     raising(monkeypatch, State, "create_model", after=True)
     done = pipeline("run")
-    assert done.stderr == "pipeline: stopped; to go on: pipeline run\n"
-    assert pipeline("runs").stdout.splitlines()[-1] == "to go on with the last: pipeline run"
+    assert done.stderr == "pipeline: stopped; next: pipeline run\n"
+    assert pipeline("runs").stdout.splitlines()[-1] == "next, for the last run: pipeline run"
     done = pipeline("run", "--resume", "last")
     assert done.exit_code == 2 and done.stderr.count("\n") == 1
-    assert "cannot be resumed, since approval would refuse its version: expected pro" in done.stderr
+    assert (
+        "cannot be resumed, because approval would refuse its version: expected pro" in done.stderr
+    )
     state = State(local / "state.db", read_only=True)
     assert state.model_packages("group") == []
 
@@ -225,7 +227,7 @@ def test_a_folder_that_is_deleted_while_a_run_goes_on_is_one_sentence(
     assert done.exit_code == 1
     assert done.stderr == (
         f"pipeline: {local.resolve() / 'state.db'} was removed or replaced while it was in use: "
-        "what was recorded since then is lost; nothing has run; to go on: pipeline run\n"
+        "what was recorded since then is lost; nothing has run; next: pipeline run\n"
     )
     monkeypatch.setattr(State, "create_model", create)
     Bench(local).put(f"{BUCKET}/model.tar.gz", b"trees")

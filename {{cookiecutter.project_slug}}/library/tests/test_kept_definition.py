@@ -114,8 +114,8 @@ def test_a_version_of_an_edited_definition_is_neither_approved_nor_deployed(tmp_
         lambda: approvals.may_deploy(1),
         lambda: approvals.approve(2, "Jo Doe", "good"),
     ):
-        with pytest.raises(RegistryError, match=r"cannot rest on the definition of run run\d: it "
-                                                "is not as it was registered"):  # fmt: skip
+        with pytest.raises(RegistryError, match=r"its evidence the definition of run run\d "
+                                                "was changed after registration"):  # fmt: skip
             refused()
 
 

@@ -112,7 +112,7 @@ def test_a_group_that_bootstrap_does_not_make_is_named_with_the_reason(
 ) -> None:
     elsewhere = Features(group="shared", location="s3://elsewhere/store")
     done = planned(monkeypatch, repository, "bootstrap", "--plan", features=elsewhere)
-    why = "shared: not made, as [features] location is elsewhere"
+    why = "shared: not created, because [features] location is elsewhere"
     assert f"The feature group {why}\n" in done.stdout
     assert "Create or extend" not in done.stdout
 

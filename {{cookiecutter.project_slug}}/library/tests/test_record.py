@@ -124,7 +124,7 @@ def test_a_record_that_is_nowhere_is_one_sentence(
         step()
         done = record(monkeypatch, settings(), "it's", "--as-of", "2026-01-01T00:00:00Z", status=2)
         assert done.stderr == (
-            'pipeline: there is no record "it\'s" as of 2026-01-01T00:00:00Z on this machine, '
+            'pipeline: no record "it\'s" as of 2026-01-01T00:00:00Z on this machine, '
             "neither offline nor online; `pipeline ingest FILE` puts a table's records there\n"
         )
 
@@ -139,8 +139,8 @@ def test_a_record_that_is_nowhere_is_one_sentence(
          "--delete deletes the record as of now: expected no --as-of"),
         (("--delete", "--json", "--yes"), "expected no --json"),
         (("--delete", "--yes"),
-         "there is no online store to delete from: [features] online is false"),
-        (("--delete", "--env", "prod"), "there is no terminal to ask at: --yes deletes it"),
+         "expected an online store to delete from, got none: [features] online is false"),
+        (("--delete", "--env", "prod"), "expected a terminal to ask at, got none: --yes deletes"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_refused(
@@ -155,7 +155,7 @@ def test_a_record_is_deleted_online_and_the_table_is_named_that_still_has_it(
     of = settings(online=True)
     ingest(tmp_path, of, *ROWS)
     done = record(monkeypatch, of, "007", "--delete", "--yes")
-    assert done.stdout == "deleted online; pets.csv still has it: delete its rows there\n"
+    assert done.stdout == "deleted online; delete its rows in pets.csv too\n"
     assert content(monkeypatch, of, "007")["online"] is None
     done = record(monkeypatch, of, "007", "--delete", "--yes", status=2)
     assert "the online store of this machine has no record '007'" in done.stderr
@@ -286,7 +286,7 @@ def test_what_the_stores_have_is_shown_where_the_endpoint_does_not_answer(
     deploy(answer, file)
     found = content(monkeypatch, ONLINE, "007", "--env", "prod")
     assert found["offline"]["age"] == "1.5" and found["model"] is None
-    assert found["no_model"] == f"the endpoint's version does not answer: {reason}"
+    assert found["no_model"] == f"the endpoint's version gave no answer: {reason}"
 
 
 def test_a_record_is_deleted_in_every_store_of_an_account(
@@ -333,7 +333,7 @@ def test_an_id_that_no_store_of_an_account_has_is_not_said_to_be_deleted(
     make_group(tmp_path, of, *ROWS)
     ingests.run(monkeypatch, of, tmp_path / "pets.csv")
     done = record(monkeypatch, of, "OO7", "--env", "prod", "--delete", "--yes", status=2)
-    assert "there is no record 'OO7' as of 20" in done.stderr
+    assert "no record 'OO7' as of 20" in done.stderr
     assert done.stdout == ""
     record(monkeypatch, of, "007", "--env", "prod", "--delete", "--yes")
 

@@ -129,7 +129,7 @@ def test_a_trace_tells_the_reply_and_its_words(tmp_path: Path) -> None:
     found = words.of(Storage(tmp_path / "s3"), run(tmp_path), "c1")
     why: Any = SimpleNamespace(why=Why(1, "Approved", "2026", words=found))
     assert [*text.why(why)] == [
-        "What the reference reply hangs on, by version 1, Approved (about the record as of 2026)",
+        "What the reference reply depends on, by version 1, Approved (about the record as of 2026)",
         '  1. Without "days?" it is less likely, by 1.25 nats.',
         "  No proof.",
         "  Method: leave out.",
@@ -137,4 +137,4 @@ def test_a_trace_tells_the_reply_and_its_words(tmp_path: Path) -> None:
     told = text.why_as_json(why)
     assert told is not None and told["words"] == [{"word": "days?", "change": 1.25}]
     said = Said(1, "Approved", None, reply="Yes\n", how="asked now")
-    assert text._answer(said) == 'asked now, it says: "Yes\\n"'
+    assert text._answer(said) == 'asked now, it answers: "Yes\\n"'

@@ -130,7 +130,7 @@ def test_where_no_version_serves_the_base_is_the_incumbent(steps: Steps) -> None
     champion = Champion.of(content)
     assert champion and champion.is_none  # an approval may ask whether one serves by now
     assert champion.fault([], own=1, serving=None) == ""
-    assert "no champion, and version 2 serves now" in champion.fault([], own=3, serving=2)
+    assert "a champion, but version 2 serves now" in champion.fault([], own=3, serving=2)
     assert set(content["language_model_metrics"]) == {
         "loss", "perplexity", "chrf", "win_rate", "win_rate_low", "decided", "refusal_rate",
         "wrong_refusal_rate", "leak_rate",
@@ -150,7 +150,7 @@ def test_the_version_that_serves_is_the_incumbent(steps: Steps) -> None:
     assert (value(content, "win_rate"), value(content, "win_rate_low")) == (0.0, 0.0)
     champion = Champion.of(content)
     assert champion and champion.fault([(1, sha256)], own=2, serving=1) == ""
-    assert "that of no registered version" in champion.fault([(1, "f" * 64)], own=2, serving=1)
+    assert "which no registered version has" in champion.fault([(1, "f" * 64)], own=2, serving=1)
     assert "version 2 serves now" in champion.notice([(2, "a"), (1, sha256)], own=3, serving=2)
 
 

@@ -465,7 +465,7 @@ def test_what_is_otherwise_on_this_machine_is_named(tmp_path: Path) -> None:
          ("", 1, 1e-7, 5e-8, "a[1]", False)),
         ("a.json", '{"rows": 1000000000}', '{"rows": 1000000001}',
          ("", 1, 1.0, 1e-9, "rows", True)),  # a count is exact
-        ("a.json", '{"a": 1}', '{"b": 1}', ("one of the two alone has a, b", 0, 0, 0, "", False)),
+        ("a.json", '{"a": 1}', '{"b": 1}', ("only one of the two has a, b", 0, 0, 0, "", False)),
         ("a.json", '{"a": "x"}', '{"a": "y"}', ("a: expected 'x', got 'y'", 0, 0, 0, "", False)),
         ("a.json", '{"a": true}', '{"a": 1}', ("a: expected True, got 1", 0, 0, 0, "", False)),
         ("a.json", '{"a": NaN}', '{"a":  NaN}', ("", 0, 0, 0, "", False)),

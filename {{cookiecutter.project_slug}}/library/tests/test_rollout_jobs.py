@@ -306,8 +306,8 @@ def test_what_a_version_was_compared_with_is_an_archive_that_was_registered(pack
     record(package)
     refused = verdict(package, gate=CHAMPION)
     assert refused["reason"] == (
-        "version 1 was compared with an archive of sha256 abababababab, which is that of no "
-        "registered version: run the pipeline again"
+        "version 1 was compared with an archive of sha256 abababababab, which no registered "
+        "version has: run the pipeline again"
     )
     another_version("cd" * 32)
     assert not verdict(package, gate=CHAMPION)["passed"]
@@ -322,7 +322,8 @@ def test_a_version_that_was_compared_with_none_goes_before_none_that_serves(pack
     assert verdict(package, gate=CHAMPION)["passed"]
     serve(another_version("cd" * 32))
     assert verdict(package, gate=CHAMPION)["reason"] == (
-        "version 1 was compared with no champion, and version 2 serves now: run the pipeline again"
+        "version 1 was not compared with a champion, but version 2 serves now: run the pipeline "
+        "again"
     )
 
 

@@ -161,7 +161,7 @@ def test_tables_splits_versions_and_kept_answers_are_told(
     assert oldest["has_explanation"]
     shown = trace(monkeypatch, "007").stdout
     assert "version 2, PendingManualApproval: learnt from it (train split of run second" in shown
-    assert "its run kept what it said: 1, with probability 0.1" in shown
+    assert "its run kept its answer: 1, with probability 0.1" in shown
 
 
 def test_ids_of_every_kind_are_found(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,9 +248,9 @@ def test_a_split_that_was_changed_is_indexed_again(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--yes",), "--yes is for --erase: expected both"),
+        (("--yes",), "--yes: expected --erase too"),
         (("--erase", "--json"), "--erase erases the record: expected no --json"),
-        (("--erase",), "there is no terminal to ask at: --yes erases it"),
+        (("--erase",), "expected a terminal to ask at, got none: --yes erases"),
         (("--env", "prod", "--ask"), "--env: expected no --ask: it is of this machine"),
         (("--env", "prod", "--erase", "--yes"), "--env: expected no --yes: nothing is deleted"),
         (("--last", "2"), "--last is for an account: expected --env NAME too"),
@@ -269,9 +269,9 @@ def test_where_rows_are_numbered_it_is_said_whose_number_it_is(
 ) -> None:
     numbered = dataclasses.replace(OF, data=dataclasses.replace(OF.data, number_rows=True))
     monkeypatch.setitem(globals(), "OF", numbered)
-    assert "another table has another person there" in trace(monkeypatch, "1").stdout
+    assert "in another table that row is a different person" in trace(monkeypatch, "1").stdout
     refused = trace(monkeypatch, "1", "--erase", "--yes", status=2).stderr
-    assert "each table has another person in row 1; delete the row in pets.csv" in refused
+    assert "row 1 is a different person in each table; delete the row in pets.csv" in refused
 
 
 def test_the_records_of_a_group_are_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +427,7 @@ def test_the_chain_tells_of_it_without_the_id_and_explains_the_digests(
     said = trace(monkeypatch, "007").stdout
     assert said == (
         f"record 007\nIt was erased on {entry.at}; nothing on this machine has it.\n"
-        "Versions that had learnt from it or were chosen by it: 2.\n"
+        "Versions that had learnt from it or were selected on it: 2.\n"
     )
     trace(monkeypatch, "007", "--erase", "--yes")
     assert len(State(local / "state.db").events()) == entry.number

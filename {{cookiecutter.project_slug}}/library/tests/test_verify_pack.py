@@ -196,8 +196,8 @@ def test_the_folder_where_one_is_has_a_name_too(
 def test_the_command_names_a_pack_that_is_not_there(tmp_path: Path) -> None:
     done = CliRunner().invoke(main.main, ["audit", "--verify", str(tmp_path / "no.zip")])
     assert done.exit_code == 2
-    said = "expected the file or folder of a pack, or nothing, got "
-    assert f"--verify: {said}'{tmp_path / 'no.zip'}', which is not there" in done.stderr
+    said = "expected a pack's file or folder, or no value, got "
+    assert f"--verify: {said}'{tmp_path / 'no.zip'}', which does not exist" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -13,17 +13,17 @@ FAILED, WRONG_USE, NOT_REGISTERED, INTERRUPTED = 1, 2, 3, 130
 
 
 LONGEST_MESSAGE = 1000
-"""Characters of a message about settings: what it quotes may be longer than anybody reads."""
+"""The most characters of a message about settings: a quoted value may be very long."""
 
 
 class NineStepsError(Exception):
-    """Something a person can act on; its message is one plain sentence."""
+    """An error that a person can act on; its message is one plain sentence."""
 
     exit_status: ClassVar[int] = WRONG_USE
 
 
 class SettingsError(NineStepsError):
-    """Settings that cannot be used: where they stand, what was expected and what was found."""
+    """Settings that cannot be used: the file and key, what was expected and what was found."""
 
     def __init__(self, message: str, *path: str, file: str = "pipeline.toml") -> None:
         message = message.replace("\n", "\\n")
@@ -38,7 +38,7 @@ class SettingsError(NineStepsError):
         self.file = file
 
     def at(self, line: int) -> str:
-        """The sentence with the line of the file that it is about."""
+        """The message with the line of the file that is at fault."""
         return f"{self.file} line {line}{self._setting}: {self.message}"
 
 
@@ -51,15 +51,15 @@ class RawTableError(NineStepsError):
 
 
 class FeaturesError(RawTableError):
-    """Features that no feature group can hold, or none at all: `features.py` has to change."""
+    """Features that a feature group cannot store, or no features: change `features.py`."""
 
 
 class DefinitionError(NineStepsError):
-    """The definition, or a parameter given to it, cannot be run here; nothing was started."""
+    """The definition, or a parameter given to it, cannot run here; nothing was started."""
 
 
 class RegistryError(NineStepsError):
-    """What cannot be done with a registered version."""
+    """A registered version cannot be used or decided on in this way."""
 
 
 class LineageError(NineStepsError):
@@ -67,13 +67,13 @@ class LineageError(NineStepsError):
 
 
 class DeployError(NineStepsError):
-    """What cannot be deployed, or an endpoint that cannot be reached."""
+    """A version cannot be deployed, or the endpoint cannot be reached."""
 
 
 class StateError(NineStepsError):
-    """What earlier runs left on this machine cannot be used.
+    """The files of earlier runs on this machine cannot be used.
 
-    `fault` is the one that a retry policy may name.
+    `fault` is the exception type that a retry policy may name.
     """
 
     def __init__(self, message: str, fault: str = "") -> None:
@@ -82,7 +82,7 @@ class StateError(NineStepsError):
 
 
 class AccountError(NineStepsError):
-    """What AWS refused, or what was not sent to it; the message says which and what to do."""
+    """AWS refused a call, or the call could not be sent; the message says which and what to do."""
 
     exit_status: ClassVar[int] = FAILED
 
@@ -104,9 +104,10 @@ class Frame:
 
 
 class StepError(NineStepsError):
-    """A step failed; the message says why, in the words of whatever failed.
+    """A step failed; the message says why, in the words of the code or service that failed.
 
-    `fault` is the one that a retry policy may name, where it was none of the step's own.
+    `fault` is the exception type that a retry policy may name, if the fault was not in the step's
+    own code.
     """
 
     exit_status: ClassVar[int] = FAILED
@@ -118,4 +119,4 @@ class StepError(NineStepsError):
 
 
 class ScriptError(StepError):
-    """A step's own code or request failed: with the same data, settings and code it would again."""
+    """A step's own code or request failed; the same data, settings and code would fail again."""

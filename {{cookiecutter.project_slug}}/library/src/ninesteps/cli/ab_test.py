@@ -1,4 +1,5 @@
-"""`pipeline ab-plan`, what an A/B test needs; and the test of `pipeline deploy V --ab`."""
+"""`pipeline ab-plan`: how many users an A/B test needs; and the test of `pipeline deploy V
+--ab`."""
 
 from __future__ import annotations
 
@@ -84,10 +85,10 @@ def test(
     port: int | None,
     as_json: bool,
 ) -> None:
-    """Test a version against the one that serves, show it, and end with 1 if it does not take over.
+    """Test a version against the one that serves; the exit status is 1 if it does not win.
 
     Raises:
-        DeployError: if no other version serves, or the endpoint ends meanwhile.
+        DeployError: if no other version serves, or the endpoint stops during the test.
     """
     import asyncio
 
@@ -115,7 +116,7 @@ def test(
         with rehearsal.deploying(package, 1, port, ab={"share": run.test.share}):
             run.take_up()
             if run.requests and not as_json:
-                click.echo(f"it goes on from request {run.requests:,}")
+                click.echo(f"the test continues from request {run.requests:,}")
             with Shown(as_json) as shown:
                 asyncio.run(run.go_on(shown))
             rehearsal.wait()
@@ -128,7 +129,7 @@ def test(
 
 
 def _tell(run: Run, as_json: bool) -> None:
-    """Keep how a test ended, with its page, say it, and end with 1 if no version takes over."""
+    """Record and print how a test ended, and write its page; exit with 1 if no new version wins."""
     from ninesteps.report import ab_page
     from ninesteps.runs import ab_test
     from ninesteps.terminal.ab_test import as_json as shown_as_json
@@ -136,7 +137,7 @@ def _tell(run: Run, as_json: bool) -> None:
 
     page = run.folder / ab_test.PAGE
     page.write_text(ab_page.of_folder(run.folder), encoding="utf-8")
-    ab_test.keep(run, run.noted())  # last: what was killed before is done again
+    ab_test.keep(run, run.noted())  # last, so that a killed command is repeated in full
     here.record_lineage()
     if as_json:
         click.echo(json.dumps(shown_as_json(run)))

@@ -61,7 +61,7 @@ def _bootstrap_account(settings: Settings, environment: Environment, yes: bool) 
 
 
 def _bootstrap_environment(settings: Settings, environment: Environment, yes: bool) -> None:
-    """Storage, roles and registry; then what is put into that bucket, and the state machines."""
+    """Storage, roles and registry; then the objects of that bucket, and the state machines."""
     from ninesteps.infrastructure import account, leftovers, publish, stacks
     from ninesteps.infrastructure import change_set as changing
     from ninesteps.runs import compiled, ingesting
@@ -106,7 +106,7 @@ def _make_feature_group(
     session: Any, settings: Settings, environment: Environment, group: FeatureGroup,
     key: str, yes: bool,
 ) -> None:  # fmt: skip
-    """Show, ask, and make the group as it should be."""
+    """Show the changes, ask, and create or change the group."""
     from ninesteps.infrastructure import own_feature_group
 
     place = own_feature_group.place(environment, settings.project.pipeline, group.features, key)
@@ -119,8 +119,10 @@ def _make_feature_group(
 
 
 def _take_in(cloudformation: Any, stack: Stack, yes: bool) -> bool:
-    """Have a new stack own what a deleted one of its name has left; whether that was agreed to."""
-    click.echo(f"a deleted stack {stack.name} left these, which the new one imports first:")
+    """Import what a deleted stack of the same name left into the new one; false if declined."""
+    click.echo(
+        f"a deleted stack {stack.name} left these resources; the new stack imports them first:"
+    )
     for one in stack.imports:
         click.echo(one.line)
     return _apply(cloudformation, stack, yes).status == "applied"
@@ -129,7 +131,7 @@ def _take_in(cloudformation: Any, stack: Stack, yes: bool) -> bool:
 def _apply(
     cloudformation: Any, stack: Stack, yes: bool, floor_changes: Sequence[str] = ()
 ) -> Applied:
-    """Show, ask, apply and follow, then say what the stack gives."""
+    """Show the changes, ask, apply and follow them; then give the stack's outputs."""
     from ninesteps.infrastructure import change_set as changing
 
     done = changing.apply(cloudformation, stack, _agreed(stack.name, yes, floor_changes), _tell)
@@ -140,7 +142,7 @@ def _apply(
 
 
 def _agreed(what: str, yes: bool, other_changes: Sequence[str]) -> Callable[[list[Change]], bool]:
-    """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
+    """Shows the changes of a stack and asks; without a terminal nothing is applied."""
 
     def agreed(changes: list[Change]) -> bool:
         click.echo(f"changes to {what}:")
@@ -149,7 +151,7 @@ def _agreed(what: str, yes: bool, other_changes: Sequence[str]) -> Callable[[lis
         if yes:
             return True
         if not _is_a_person_there():
-            click.echo("there is no terminal to ask at: --yes applies them")
+            click.echo("expected a terminal to ask at, got none: --yes applies the changes")
             return False
         return click.confirm("apply them?")
 
@@ -191,24 +193,24 @@ def schedule(state: str, name: str) -> None:
             stack = changing.with_parameter(cloudformation, stack_name, stacks.STARTS, value)
             if stack is None:
                 raise AccountError(
-                    f"there is no stack {stack_name} with a parameter {stacks.STARTS}: "
-                    f"`pipeline bootstrap --env {name}` makes it"
+                    f"there is no stack {stack_name} with a parameter {stacks.STARTS}: `pipeline "
+                    f"bootstrap --env {name}` creates it"
                 )
             done = changing.apply(cloudformation, stack, lambda _: True, _tell)
             click.echo(f"stack       {stack_name}: {done.status}")
     if state == "off":
-        click.echo("schedule    off; rows that arrive start nothing either")
+        click.echo("schedule    off; new rows do not start the pipeline either")
         return
     cadence = settings.cadence
     firing = next(iter(cadence.next(datetime.now(tz=UTC))), None)
     then = f", next {firing:%a %Y-%m-%d %H:%M %Z}" if firing else ""
-    click.echo(f"schedule    on: {cadence.text}{then}; rows that arrive start it too")
+    click.echo(f"schedule    on: {cadence.text}{then}; new rows start it too")
 
 
 @commands.command()
 @IN_AN_ACCOUNT
 @click.option("--wheels", type=click.Path(path_type=Path),
-              help="Keep the wheels that the code carries here; pip fills the folder.")  # fmt: skip
+              help="Keep the wheels of the code in this folder; pip fills it.")  # fmt: skip
 @PLAN
 @AS_JSON_OF_A_PLAN
 def publish(name: str, wheels: Path | None, is_plan: bool, as_json: bool) -> None:

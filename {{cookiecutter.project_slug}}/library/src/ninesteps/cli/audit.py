@@ -1,4 +1,5 @@
-"""`pipeline audit`: a version's audit pack, and whether what is kept is as it was written."""
+"""`pipeline audit`: a version's audit pack, and whether the chain of events or a pack was
+changed."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather 
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="Write the pack to this file.")  # fmt: skip
 @click.option("--verify", is_flag=True,
-              help="Check the chain of events, or PACK, which is a file or a folder.")  # fmt: skip
+              help="Check the chain of events, or PACK, a file or folder.")  # fmt: skip
 @click.option("--head", "given", is_flag=False, flag_value=PRINTED, metavar="[HEAD]",
-              help="Print the chain's head; with --verify, compare with this one.")  # fmt: skip
+              help="Print the chain's head; with --verify, compare it with this one.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 def audit(
@@ -43,11 +44,11 @@ def audit(
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Write a version's audit pack, or check what is kept.
+    """Write a version's audit pack, or check a pack or the chain.
 
-    VERSION is its number. The pack is a zip; whoever gets it checks it with `python verify.py`,
-    which is in it. Keep the chain's head elsewhere, for example in a ticket: it shows later that
-    no event was removed or rewritten.
+    VERSION is its number. The pack is a zip; its recipient checks it with `python verify.py`, which
+    is in it. Keep the chain's head elsewhere, for example in a ticket: it shows later that no event
+    was removed or rewritten.
     """
     _check_options(what, output, verify, given, name)
     if what is None:
@@ -62,16 +63,18 @@ def _check_options(
     what: str | None, output: Path | None, verify: bool, given: str | None, name: str | None
 ) -> None:
     if what is None and not verify and given is None:
-        raise click.UsageError("expected VERSION, --verify or --head, got none of them")
+        raise click.UsageError("expected VERSION, --verify or --head, got none")
     if given is not None and what is not None:
-        raise click.UsageError("--head: it is of the chain of events, and not of a version or pack")
+        raise click.UsageError(
+            "--head: expected no VERSION and no PACK, because the head is the chain's"
+        )
     if given is not None and verify == (given == PRINTED):
         raise click.UsageError(
             "--verify --head: expected a head such as 42:3fa9..." if verify
-            else "--head HEAD: expected --verify with it"
+            else "--head HEAD: expected --verify too"
         )  # fmt: skip
     if output is not None and (what is None or verify):
-        raise click.UsageError("-o: expected a VERSION to write the pack of")
+        raise click.UsageError("-o: expected a VERSION whose pack is written")
     if name is not None and what is not None and verify:
         raise click.UsageError("--env: expected a VERSION, or the chain of events, not a pack")
 
@@ -111,13 +114,13 @@ def _subject(environment: str | None, number: int) -> Iterator[Subject]:
 
 
 def _verify(pack: Path, as_json: bool) -> None:
-    """Check a pack as the verify.py in it does."""
+    """Check a pack in the same way as the verify.py inside it."""
     from ninesteps.audit import verify
 
     if not pack.exists():
         raise click.UsageError(
-            f"--verify: expected the file or folder of a pack, or nothing, got {str(pack)!r}, "
-            "which is not there"
+            f"--verify: expected a pack's file or folder, or no value, got {str(pack)!r}, which "
+            "does not exist"
         )
 
     faults, notes = verify.check(pack)

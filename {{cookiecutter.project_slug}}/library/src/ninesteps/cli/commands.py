@@ -1,7 +1,8 @@
 """The group that every command belongs to, and how an error ends a command: with one sentence.
 
 A command that prints events (`--json` of `run`, `deploy` and `rollback`) prints its error as an
-event too. Every other command prints JSON when all of it is there: an error leaves stdout empty.
+event too. Every other command prints its JSON only when it is complete: on an error stdout is
+empty.
 """
 
 from __future__ import annotations
@@ -27,30 +28,30 @@ _BY_APPROVAL = "an endpoint in an account changes by decisions on versions"
 HERE_ALONE = {
     "deploy": f"{_BY_APPROVAL}; to deploy one: `pipeline approve V --env NAME`",
     "rollback": f"{_BY_APPROVAL}; to withdraw one: `pipeline reject V --env NAME`",
-    "ui": "it shows what this machine has; in an account: `pipeline runs` and `pipeline registry` "
-    "with --env NAME, and `pipeline report RUN --env NAME`",
-    "endpoint": "the endpoint is this machine's; for a version's rollout, or how its A/B test "
-    "stands, in an account: `pipeline registry V --env NAME`",
+    "ui": "it shows this machine's runs and versions; for an account use `pipeline runs` and "
+    "`pipeline registry` with --env NAME, and `pipeline report RUN --env NAME`",
+    "endpoint": "the endpoint is this machine's; in an account, `pipeline registry V --env NAME` "
+    "shows a rollout or A/B test",
 }
-"""Commands that act on this machine alone, where one might expect --env: what to use instead."""
+"""Commands that act on this machine only and take no --env: what to use instead."""
 
 
 COMPLETES = "_PIPELINE_COMPLETE"
-"""The variable in which a shell says what it wants to complete."""
+"""The environment variable in which a shell asks for completions."""
 
 _PRINTS_EVENTS = f"{__name__}.prints_events"
-"""In a context: whether stdout takes an event a line, so that an error is one too."""
+"""The context's key for: stdout has an event a line, so an error is an event too."""
 
 
 class Events(click.Option):
-    """The `--json` of a command that prints an event a line as things happen."""
+    """The `--json` of a command that prints one event a line while it runs."""
 
 
 class _Command(click.Command):
     """A command whose help ends with examples."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; it is known before that whether an error among them is an event."""
+        """Read the arguments, after noting whether an error in them is printed as an event."""
         options = [option for option in self.params if isinstance(option, Events)]
         ctx.meta[_PRINTS_EVENTS] = any({*option.opts} & {*args} for option in options)
         return super().parse_args(ctx, args)
@@ -63,7 +64,8 @@ class _Command(click.Command):
 
 
 class _Commands(click.Group):
-    """Ends a command that fails with one sentence that a person can act on, and an exit status."""
+    """A command group whose failures are one sentence that a person can act on, and an exit
+    status."""
 
     command_class = _Command
 
@@ -81,7 +83,7 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; everything that it prints goes through `terminal.output`."""
-        if COMPLETES in os.environ:  # a shell asks; click answers in bytes, which nothing changes
+        if COMPLETES in os.environ:  # a shell asks; click answers in bytes, past this output
             return super().main(*args, **kwargs)
         try:
             with output.plain_streams():
@@ -96,7 +98,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            stopping.listen(keyboard=False)  # a signal that asks to end is as Ctrl-C
+            stopping.listen(keyboard=False)  # a signal to terminate is treated as Ctrl-C
             return super().invoke(ctx)
         except NineStepsError as error:
             end(error.exit_status, _with_line(error))
@@ -120,11 +122,11 @@ class _Commands(click.Group):
 
 
 def end(status: int, sentence: str = "", is_shown: bool = False, **facts: object) -> NoReturn:
-    """End the command: print why, if standard error still takes it.
+    """End the command and print why, if standard error can still be written.
 
     Args:
-        is_shown: a person has read it already, on stdout; a program has not.
-        facts: what a program gets beside the sentence, where it reads events.
+        is_shown: a person has already read it on stdout; a program has not.
+        facts: further fields of the error's event.
     """
     is_event = sentence and _say_event(status, sentence, **facts)
     with suppress(OSError):
@@ -135,7 +137,7 @@ def end(status: int, sentence: str = "", is_shown: bool = False, **facts: object
 
 
 def _say_event(status: int, sentence: str, **facts: object) -> bool:
-    """Print an error as the last event, where the command prints events; whether it does."""
+    """Print an error as the last event; false if the command prints no events."""
     context = click.get_current_context(silent=True)
     if context is None or not context.meta.get(_PRINTS_EVENTS):
         return False
@@ -146,7 +148,7 @@ def _say_event(status: int, sentence: str, **facts: object) -> bool:
 
 
 def _with_line(error: NineStepsError) -> str:
-    """The sentence of an error; of one about a setting, with the line of the file."""
+    """The sentence of an error; with the line of the file if it is about a setting."""
     if not isinstance(error, SettingsError) or not error.path:
         return str(error)
     from ninesteps.repository import root
@@ -160,7 +162,7 @@ def _with_line(error: NineStepsError) -> str:
 
 
 def _explained(error: click.ClickException) -> click.ClickException:
-    """The same; of an --env that a command cannot have, with what to use instead."""
+    """The sentence of a usage error; for an unsupported --env, with what to use instead."""
     if not isinstance(error, click.NoSuchOption) or error.option_name != "--env" or not error.ctx:
         return error
     where = HERE_ALONE.get(error.ctx.command.name or "")
@@ -176,7 +178,7 @@ def _sentence(error: OSError) -> str:
 
 
 def _unexpected(error: Exception) -> str:
-    """A sentence about an error that is a bug here; it names the file with the traceback."""
+    """A sentence about an unexpected error, a bug; it names the file with the traceback."""
     summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
     with tempfile.NamedTemporaryFile(
         "w", prefix="pipeline-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
@@ -197,7 +199,7 @@ def commands() -> None:
 
 
 def refuse(sentences: Iterable[str]) -> None:
-    """Print what is wrong, a line each, and end the command; return if nothing is wrong."""
+    """Print each problem on a line and end the command; return if there are none."""
     violations = list(sentences)
     for sentence in violations:
         click.echo(f"pipeline: {sentence}", err=True)

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 def diff(first: str, second: str, name: str | None, as_json: bool) -> None:
     """Show how two runs or versions differ.
 
-    Differences are B less A. Each is a version's number, `serving` for the version that the
-    endpoint serves, or a run: its id, the beginning of one, or `last`. Digits alone, up to nine,
-    are a version.
+    Differences are B minus A. Each is a version's number, `serving` for the version that the
+    endpoint serves, or a run: its id, the beginning of one, or `last`. Up to nine digits mean a
+    version.
     """
     show(first, second, name, as_json)
 
 
 def show(first: str, second: str, name: str | None, as_json: bool) -> None:
-    """Compare two on this machine, or in an account, and print what differs."""
+    """Compare two runs or versions, here or in an account, and print the differences."""
     from ninesteps.report.comparison.model import as_json as content
     from ninesteps.terminal import comparison as view
 

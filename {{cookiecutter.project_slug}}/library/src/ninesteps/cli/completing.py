@@ -1,7 +1,7 @@
-"""What a shell offers for an argument: runs, steps, versions, environments, modules, parameters.
+"""Shell completion of arguments: runs, steps, versions, environments, modules, parameters.
 
-It comes from the files of this repository. Nothing is asked of an account, nothing is compiled and
-nothing is printed: outside a repository, or where a file cannot be read, there are no offers.
+Suggestions come from the files of this repository. No account is asked, nothing is compiled and
+nothing is printed. Outside a repository, or if a file cannot be read, there are no suggestions.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ninesteps.errors import NineStepsError
 from ninesteps.plain_text import plain
 
 Offers = Callable[[click.Context], Iterator[tuple[str, str]]]
-"""Gives values, each with a word about it."""
+"""Returns values, each with a short description."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _completes(offers: Offers) -> Complete:
-    """As click asks: the offers that begin as what is typed."""
+    """click's callback: the values that begin with what is typed."""
 
     @wraps(offers)
     def complete(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -42,7 +42,7 @@ def _completes(offers: Offers) -> Complete:
 
 @_completes
 def runs(context: click.Context) -> Iterator[tuple[str, str]]:
-    """The runs here; in an account, `last` alone."""
+    """The runs here; for an account, only `last`."""
     yield "last", "the newest"
     if not context.params.get("name"):
         yield from _runs_here()
@@ -50,7 +50,7 @@ def runs(context: click.Context) -> Iterator[tuple[str, str]]:
 
 @_completes
 def steps(context: click.Context) -> Iterator[tuple[str, str]]:
-    """The steps of the run that is typed already, otherwise of the last one."""
+    """The steps of the run that was typed before, otherwise of the last run."""
     from ninesteps.local.history import History
 
     typed = "last" if context.params.get("name") else context.params.get("run") or "last"
@@ -66,7 +66,7 @@ def versions(context: click.Context) -> Iterator[tuple[str, str]]:
 
 @_completes
 def versions_and_runs(context: click.Context) -> Iterator[tuple[str, str]]:
-    """What can be compared: versions, what serves, and runs."""
+    """What can be compared: versions, the one that serves, and runs."""
     yield from _versions_here(context)
     yield "serving", "the version that serves"
     yield "last", "the newest run"
@@ -76,7 +76,7 @@ def versions_and_runs(context: click.Context) -> Iterator[tuple[str, str]]:
 
 @_completes
 def environments(_: click.Context) -> Iterator[tuple[str, str]]:
-    """The environments of pipeline.toml, whatever else is wrong in it."""
+    """The environments of pipeline.toml, even if other settings are wrong."""
     import tomllib
 
     from ninesteps.repository import root
@@ -97,7 +97,7 @@ def modules(_: click.Context) -> Iterator[tuple[str, str]]:
 
 @_completes
 def parameters(_: click.Context) -> Iterator[tuple[str, str]]:
-    """The pipeline's parameters, as the last run had them."""
+    """The pipeline's parameters, with their values in the last run."""
     from ninesteps.local.history import History
 
     for name, value in History(_local()).execution("last").parameters.items():

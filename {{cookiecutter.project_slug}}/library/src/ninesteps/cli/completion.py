@@ -13,8 +13,8 @@ from ninesteps.cli.commands import COMPLETES, commands
 def completion(shell: str) -> None:
     """Print a script that lets a shell complete commands and names.
 
-    It completes commands, options, runs, steps, versions, environments and modules. Have the
-    shell's start-up file evaluate the script.
+    It completes commands, options, runs, steps, versions, environments and modules. Evaluate the
+    script in the shell's start-up file.
     """
     script = get_completion_class(shell)
     if script is None:  # click knows each of these

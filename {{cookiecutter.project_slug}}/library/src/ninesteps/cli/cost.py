@@ -1,4 +1,4 @@
-"""`pipeline cost`: hours of instances of an execution and a year, and what they cost."""
+"""`pipeline cost`: the instance hours of an execution and of a year, and what they cost."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ if TYPE_CHECKING:
 
 NOT_COUNTED = (
     "storage, requests, logs, keys, queries, a rollout's jobs, staging endpoint and A/B test, "
-    "instances that autoscaling adds, and executions that are started by hand or by rows that "
-    "arrive"
+    "instances added by autoscaling, and executions started by hand or by new rows"
 )
 
 
 @commands.command()
 @click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
-              help="Use the times of an execution in this [environments.NAME].")  # fmt: skip
+              help="Use the job times of an execution in this [environments.NAME].")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
               help="Assume that every job takes this many minutes.")  # fmt: skip
 @AS_JSON
 def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
     """Show the instance hours of an execution and of a year.
 
-    Prices come from the repository's prices.toml, which the team writes: none are shipped.
+    Prices come from the repository's prices.toml, which your team writes: none are shipped.
     """
     from ninesteps.runs import cost as costs
     from ninesteps.settings import prices as price_table
 
     if name is not None and minutes is not None:
-        raise click.UsageError("expected one of --minutes and --env, got both")
+        raise click.UsageError("expected --minutes or --env, got both")
     settings = here.settings_with_table()
     prices = price_table.load(here.root())
     environment = settings.environment() if name is None else settings.account_environment(name)
@@ -58,14 +57,14 @@ def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
 
 
 def _expected(settings: Settings, minutes: float | None) -> tuple[str, list[Use]]:
-    """What the definition's jobs are counted with, where no execution is read."""
+    """Assumed times of the definition's jobs, if no execution is read."""
     from ninesteps.runs import cost as costs
 
     return costs.of_definition(json.loads(here.definition(settings)), minutes)
 
 
 def _read(settings: Settings, environment: Environment) -> tuple[str, list[Use]]:
-    """What the jobs of an execution in an account took."""
+    """Times of the jobs of an execution in an account."""
     from ninesteps.infrastructure import account
     from ninesteps.report.account_run import AccountRun
     from ninesteps.runs import cost as costs
@@ -77,7 +76,7 @@ def _read(settings: Settings, environment: Environment) -> tuple[str, list[Use]]
         if not arn:
             raise AccountError(
                 f"no execution of {executions.pipeline} has succeeded in {environment.region}: "
-                "leave out --env, or give the --minutes that you expect"
+                "leave out --env, or give --minutes"
             )
         return costs.of_execution(run.standing(settings, arn))
 
@@ -100,7 +99,7 @@ def _show(settings: Settings, counted: Cost, prices: Prices | None) -> None:
     _row("a year", "", counted.year, prices)
     click.echo()
     if prices is None:
-        click.echo(f"prices      none: there is no {price_table.FILE}, which the team fills in")
+        click.echo(f"prices      none: {price_table.FILE}, which your team writes, does not exist")
     else:
         click.echo(f"prices      {price_table.FILE}, of {prices.date}, in {prices.region}")
         for key in counted.missing(prices):
@@ -122,7 +121,7 @@ def _row(use: str, kind: str, uses: Sequence[Use], prices: Prices | None) -> Non
 
 
 def _as_json(counted: Cost, prices: Prices | None) -> dict[str, Any]:
-    """The same for a program to read; money is null where a price is missing."""
+    """The same as JSON; an amount is null if a price is missing."""
     from ninesteps.runs.cost import money
 
     def rows(uses: Sequence[Use]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`pipeline compile` and `check`: the definition, and all that can be known before AWS sees it."""
+"""`pipeline compile` and `check`: the definition, and all checks that need no account."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 
 SAMPLE = 50_000
-"""Rows that `pipeline check` reads of a large table: the first ones."""
+"""How many rows `pipeline check` reads of a large table, from its beginning."""
 
 MOST_FOUND = 8
-"""Kinds of odd values that `pipeline check` lists, of a table."""
+"""How many kinds of odd values in a table `pipeline check` lists."""
 
 SHOWN = 5
-"""Features without a meaning that `pipeline check` lists."""
+"""How many features without a meaning `pipeline check` lists."""
 
 
 @commands.command("compile")
@@ -42,7 +42,7 @@ SHOWN = 5
 def compile_(output: Path | None, environment: str) -> None:
     """Write the pipeline definition.
 
-    No account and no network are needed. The same settings give the same bytes.
+    It needs no account and no network. The same settings give the same bytes.
     """
     from ninesteps.runs import compiled
 
@@ -51,8 +51,8 @@ def compile_(output: Path | None, environment: str) -> None:
     text = compiled.definition(settings, chosen)
     if chosen.name != LOCAL_ENVIRONMENT and not chosen.kms_key_arn:
         here.show_notice(
-            f"[environments.{chosen.name}] names no kms_key_arn: `pipeline publish` fills in the "
-            "key that the stack has made, and this definition has none"
+            f"[environments.{chosen.name}] has no kms_key_arn: this definition has no key; "
+            "`pipeline publish` fills in the key that the stack created"
         )
     if output is None:
         click.echo(text, nl=False)
@@ -61,18 +61,20 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @commands.command()
-@click.option("--no-cache", is_flag=True, help="Check everything, even what has not changed.")
+@click.option(
+    "--no-cache", is_flag=True, help="Check everything, even files that have not changed."
+)
 @click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
               help="Also compare with the quotas of this [environments.NAME].")  # fmt: skip
 def check(no_cache: bool, name: str | None) -> None:
     """Check the settings, the definition and the infrastructure.
 
-    No account is needed. It also shows when the schedule starts the pipeline next.
+    It needs no account. It also shows when the schedule starts the pipeline next.
     """
     from ninesteps.repository import template_files
     from ninesteps.runs.checked import CheckCache
 
-    refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
+    refuse(template_files.unfinished(here.root()))  # before the settings, which may be unfinished
     settings = here.settings_with_table()
     table = here.root() / settings.data.file
     is_here = table.is_file()
@@ -90,7 +92,7 @@ def check(no_cache: bool, name: str | None) -> None:
     cache.save()
     click.echo(f"rollout     {shift(settings.deploy)}")
     cadence = settings.cadence
-    click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
+    click.echo(f"schedule    {cadence.text}: {cadence.expression or 'none, started by hand'}")
     for firing in cadence.next(datetime.now(tz=UTC)):
         click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
     if name is not None:
@@ -119,8 +121,8 @@ def _check_features(settings: Settings) -> str:
 def _check_table(settings: Settings, file: Path) -> str:
     """Refuse a table that a run would refuse, and features that cannot be made of its rows.
 
-    Of a large table the first rows are read. What holds of all rows or a share of them is then a
-    warning, since the others may be otherwise.
+    Only the first rows of a large table are read. A problem of all rows or of a share of them is
+    then a warning, because the other rows may differ.
     """
     from ninesteps.feature_store import doubts
     from ninesteps.feature_store.raw_table import read_raw_table
@@ -156,7 +158,7 @@ def _check_table(settings: Settings, file: Path) -> str:
 
 
 def _odd(found: Mapping[str, int]) -> str:
-    """What is odd in a table's rows, the most frequent first, of many the first few."""
+    """Odd values in a table's rows, the most frequent first, at most a few kinds."""
     most = sorted(found.items(), key=lambda item: -item[1])
     more = len(most) - MOST_FOUND
     each = [f"{count:,} {what}" for what, count in most[:MOST_FOUND]]
@@ -164,12 +166,12 @@ def _odd(found: Mapping[str, int]) -> str:
 
 
 def _labelled(label: str, lines: list[str]) -> list[str]:
-    """Lines with a label before the first."""
+    """Lines, the first with a label."""
     return [f"{'' if number else label:<12}{line}" for number, line in enumerate(lines)]
 
 
 def _warning_lines(warnings: list[str]) -> list[str]:
-    """Warnings in lines that fit, each with the word before it."""
+    """Warnings, wrapped and each with its label."""
     return [
         line
         for sentence in warnings
@@ -192,7 +194,7 @@ def _unknown_exclusions(settings: Settings, features: list[str]) -> list[str]:
 
 
 def _check_dictionary(settings: Settings, names: list[str]) -> list[str]:
-    """Refuse a meaning of a feature that there is not; say which features have none."""
+    """Refuse a meaning of an unknown feature; list the features that have none."""
     from ninesteps.report.dictionary import Dictionary
     from ninesteps.report.formatting import count
 
@@ -201,7 +203,7 @@ def _check_dictionary(settings: Settings, names: list[str]) -> list[str]:
     missing = dictionary.without_meaning(names)
     found = count(len(names), "feature")
     if not missing:
-        return [f"features    {found}; what each means is written in pipeline.toml"]
+        return [f"features    {found}; all have a meaning in pipeline.toml"]
     listed = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
     said = f"{found}; {len(missing)} without a meaning in pipeline.toml: {listed}"
     return _labelled("features", textwrap.wrap(said, 66, break_on_hyphens=False))
@@ -219,7 +221,7 @@ def _check_definition(settings: Settings) -> str:
 
 
 def _check_infrastructure(settings: Settings) -> str:
-    """Refuse roles that may do more than the table of permissions, and unusable environments."""
+    """Refuse roles that allow more than the table of permissions, and unusable environments."""
     from ninesteps.infrastructure import stacks
 
     for name in settings.environments:
@@ -244,7 +246,7 @@ def _images(settings: Settings, names: list[str]) -> str:
     number = sum(map(len, regions.REGIONS.values()))
     if settings.is_language_model:
         number -= len(regions.WITHOUT_HUGGING_FACE)
-    where = f"in {number} regions, of them {_regions_used(settings)}"
+    where = f"in {number} regions, among them {_regions_used(settings)}"
     if len(names) == 1:
         return f"image       {names[0]} is {where}"
     listed = f"\n{'':<12}".join(names)
@@ -252,7 +254,7 @@ def _images(settings: Settings, names: list[str]) -> str:
 
 
 def _regions_used(settings: Settings) -> str:
-    """The regions of the settings, each once, with what names it."""
+    """The regions in the settings, each once, with the setting that names it."""
     where = {settings.aws.region: ["[aws]"]}
     for name, environment in settings.environments.items():
         where.setdefault(environment.region, []).append(name)
@@ -260,7 +262,7 @@ def _regions_used(settings: Settings) -> str:
 
 
 def _check_repository(settings: Settings) -> None:
-    """Refuse what is wrong in the files; name those of the template that were changed."""
+    """Refuse faulty files; list the template's files that were changed."""
     from ninesteps.repository import template_files
     from ninesteps.step_code import bundle
     from ninesteps.step_code.own_code import own_code
@@ -269,8 +271,8 @@ def _check_repository(settings: Settings) -> None:
 
     refuse(contradictions(here.root(), settings))
     changed = template_files.changed(here.root())
-    warning = ": an update of these will conflict" if changed else ""
-    click.echo(f"template    {len(changed)} of its files changed here{warning}")
+    warning = ": updates of these files will conflict" if changed else ""
+    click.echo(f"template    {len(changed)} of its files were changed here{warning}")
     for name in changed:
         click.echo(f"            {name}")
     overridden = bundle.overridden(here.root())
@@ -279,13 +281,13 @@ def _check_repository(settings: Settings) -> None:
         state = "unchanged" if bundle.is_the_librarys(name, digest) else "changed"
         click.echo(f"            {name}  {digest[:16]}  {state}")
     own = {n: digest for n, digest in own_code(here.root()).items() if n not in overridden}
-    click.echo(f"code        scripts of the pipeline that are not the template's: {len(own)}")
+    click.echo(f"code        the team's own scripts in the pipeline: {len(own)}")
     for name, digest in own.items():
         click.echo(f"            {name}  {digest[:16]}")
 
 
 def _check_quotas(settings: Settings, name: str) -> None:
-    """Say what is needed at once; refuse quotas that are too small, where they may be asked for."""
+    """Show the instances needed at once; compare them with the account's quotas if asked to."""
     from ninesteps.errors import AccountError
     from ninesteps.infrastructure import account, instances, quotas
 
@@ -297,7 +299,7 @@ def _check_quotas(settings: Settings, name: str) -> None:
             known = quotas.by_name(account.session(environment))
     except AccountError as error:
         why_not = str(error)
-    click.echo("instances   at once, of an execution and a rollout beside it:")
+    click.echo("instances   needed at once, by an execution and a rollout beside it:")
     for need in needs:
         click.echo(f"            {need.count} {need.instance_type}, {need.use}: {need.why}")
     if why_not:

@@ -1,4 +1,4 @@
-"""`pipeline deploy`, `rollback` and `endpoint`: a rehearsal of hosting on this machine."""
+"""`pipeline deploy`, `rollback` and `endpoint`: rehearse hosting on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 WHO = click.option("--who", help="Name who does this; default: git's name, or the login.")
-WHY = click.option("--why", help="Give the reason, which is kept.")
+WHY = click.option("--why", help="Give the reason; it is recorded.")
 
 
 @commands.command()
@@ -31,7 +31,7 @@ WHY = click.option("--why", help="Give the reason, which is kept.")
 @click.option("--time-scale", type=Rate(1, 1_000_000), default=1.0, show_default=True,
               help="Speed up waits by this factor.")  # fmt: skip
 @click.option("--traffic", type=Rate(0, 100_000), default=0.0, metavar="RATE",
-              help="Send this many records of the test split a second meanwhile.")  # fmt: skip
+              help="During the deployment, send this many test records a second.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535),
               help="Start the endpoint at this port of 127.0.0.1; 0: any free one.")  # fmt: skip
 @click.option("--ab", "is_ab_test", is_flag=True,
@@ -90,7 +90,7 @@ def deploy(
 
 
 def _decided(who: str | None, why: str | None) -> dict[str, str]:
-    """Who acts, by git's name unless one is given, and why, as they are kept.
+    """Who acts and why, as recorded; by default git's user name.
 
     Raises:
         RegistryError: if a text is empty, too long or has control characters.
@@ -104,10 +104,10 @@ def _decided(who: str | None, why: str | None) -> dict[str, str]:
 
 
 def _check_options(is_ab_test: bool) -> None:
-    """Refuse options that are given and would do nothing.
+    """Refuse options that would have no effect.
 
     Raises:
-        click.UsageError: that names one.
+        click.UsageError: for the first of them.
     """
     idle = ("traffic", "time_scale") if is_ab_test else ("users", "rates", "seed")
     context = click.get_current_context()
@@ -123,9 +123,9 @@ def _check_options(is_ab_test: bool) -> None:
 @WHY
 @AS_EVENTS
 def rollback(who: str | None, why: str | None, as_json: bool) -> None:
-    """Go back to the version before.
+    """Go back to the previous version.
 
-    A deployment that is still going on is rolled back. Otherwise the version before serves at once.
+    A deployment in progress is rolled back. Otherwise the previous version serves at once.
     """
     rehearsal = replace(_rehearsal(), decided=_decided(who, why))
     status = rehearsal.ask("status")
@@ -134,7 +134,7 @@ def rollback(who: str | None, why: str | None, as_json: bool) -> None:
             rehearsal.ask("cancel", **rehearsal.decided)
             _follow(rehearsal, None, 0, as_json, expected="rolled back")
     elif status["previous"] is None:
-        raise DeployError("there is no version to go back to")
+        raise DeployError("there is no previous version to go back to")
     else:
         previous = rehearsal.find(status["previous"], has_served=True)
         with _interruptible(rehearsal):
@@ -145,8 +145,7 @@ def rollback(who: str | None, why: str | None, as_json: bool) -> None:
 @commands.command()
 @click.option("--stop", is_flag=True, help="Stop the endpoint.")
 @click.option("--example", is_flag=True,
-              help="Print a request for a shell, made of a record of the test split; with --json "
-                   "its body alone.")  # fmt: skip
+              help="Print a request with a test record; with --json its body.")  # fmt: skip
 @AS_JSON
 def endpoint(stop: bool, example: bool, as_json: bool) -> None:
     """Show the endpoint on this machine, or stop it."""
@@ -190,7 +189,7 @@ def _rehearsal() -> Rehearsal:
 
 @contextmanager
 def _interruptible(rehearsal: Rehearsal) -> Iterator[None]:
-    """On Ctrl-C say how the endpoint stands: a deployment goes on without this command."""
+    """On Ctrl-C, show the endpoint's state: a deployment continues without this command."""
     try:
         yield
     except KeyboardInterrupt:
@@ -206,7 +205,7 @@ def _follow(
     as_json: bool,
     expected: str = "deployed",
 ) -> None:
-    """Show a deployment until it ends, say how, and end with 1 where it ended otherwise."""
+    """Show a deployment until it ends and how it ended; exit with 1 if not as expected."""
     import asyncio
 
     from ninesteps.terminal.deployment import address, follow, sentence
@@ -219,7 +218,7 @@ def _follow(
         sent = ", ".join(f"{count} answered {s}" if s.isdigit() else f"{count} {s}"
                          for s, count in sorted(last.get("sent", {}).items()))  # fmt: skip
         if traffic and not sent:
-            sent = "nothing, as no version was served meanwhile"
+            sent = "nothing, because no version was served meanwhile"
         click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
         if rehearsal.is_running():
             click.echo(address(rehearsal))

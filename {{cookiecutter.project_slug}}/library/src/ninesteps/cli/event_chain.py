@@ -1,4 +1,4 @@
-"""What `pipeline audit` does with the chain of events: check it, or print and keep its head."""
+"""`pipeline audit` of the chain of events: check it, or print and store its head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ninesteps.local.state import State
 
 PRINTED = "printed"
-"""What `--head` is without a value."""
+"""The value of `--head` without an argument."""
 
 
 def chain(verify: bool, given: str | None, name: str | None, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def chain(verify: bool, given: str | None, name: str | None, as_json: bool) -> N
 
     Args:
         given: the head to compare with, if one is given.
-        name: the environment whose bucket has heads, or is to have this one.
+        name: the environment whose bucket stores the heads.
     """
     from ninesteps.local.state import State
 
@@ -40,7 +40,7 @@ def chain(verify: bool, given: str | None, name: str | None, as_json: bool) -> N
 
 
 def _check_never_written(state: State, verify: bool, given: str | None) -> None:
-    """Go on with a chain without entries only to verify one that had some.
+    """Refuse a chain without entries, unless it is compared with a head.
 
     Raises:
         RegistryError: if there is nothing to verify, or a head is asked for.
@@ -49,13 +49,13 @@ def _check_never_written(state: State, verify: bool, given: str | None) -> None:
     if deleted and not verify:
         raise RegistryError(str(deleted[-1]))
     if not deleted and given is None:
-        raise RegistryError("the chain of events has no entry yet: the first run writes one")
+        raise RegistryError("the chain of events has no entries yet: the first run writes one")
 
 
 def _verify(
     state: State, entries: list[Entry], given: str | None, name: str | None, as_json: bool
 ) -> None:
-    """Say whether the chain is whole, and end with 1 where it is not."""
+    """Show whether the chain is intact; exit with 1 if it is not."""
     from ninesteps.local import chain
     from ninesteps.registry import access, signatures
     from ninesteps.terminal import chain as chain_view
@@ -82,7 +82,7 @@ def _kept(entries: list[Entry], name: str) -> list[Head]:
     from ninesteps.infrastructure import account, chain_heads
 
     if not entries:
-        return []  # what is wrong with it needs no head, and nothing tells which heads are its own
+        return []  # a faulty chain cannot be matched with its heads
     settings = here.settings()
     environment = settings.account_environment(name)
     with account.one_sentence():
@@ -93,14 +93,13 @@ def _kept(entries: list[Entry], name: str) -> list[Head]:
         else_ = f"; heads of {len(others)} other chains are there: {', '.join(others)}"
         raise RegistryError(
             f"no head of this chain is in {environment.bucket_name}{else_ if others else ''}: "
-            f"`pipeline audit --head --env {name}` keeps one, and a chain that was written again "
-            "has none"
+            f"`pipeline audit --head --env {name}` stores one; a rewritten chain has none"
         )
     return heads
 
 
 def _head(entries: list[Entry], name: str | None, as_json: bool) -> None:
-    """Print the head, and keep it in an environment's bucket if one is named."""
+    """Print the head, and store it in an environment's bucket if one is named."""
     content = {"head": entries[-1].head, **vars(entries[-1])}
     if name is not None:
         from ninesteps.infrastructure import account, chain_heads

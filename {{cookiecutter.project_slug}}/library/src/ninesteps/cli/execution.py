@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ninesteps.report.facts import RunFacts
 
 POLL_SECONDS = 30
-"""Between two looks at an execution that is waited for."""
+"""Seconds between two requests for an execution's state while waiting."""
 
 
 @commands.command()
@@ -67,10 +67,10 @@ def start(
         click.echo(f"execution   {run} of {there.executions.pipeline}")
         click.echo(f"            {arn}")
         if source:
-            click.echo(f"source      {source.id}: what {', '.join(source.steps)} wrote")
+            click.echo(f"source      {source.id}: outputs of {', '.join(source.steps)}")
         if address := there.address(run):
             click.echo(f"address     {address}")
-        click.echo(f"go on       pipeline status {run} --env {name}")
+        click.echo(f"next        pipeline status {run} --env {name}")
         if wait:
             _wait(there, settings, arn)
 
@@ -80,7 +80,7 @@ def start(
 @IN_AN_ACCOUNT
 @AS_JSON
 def status(run: str, name: str, as_json: bool) -> None:
-    """Show how an execution in an account stands.
+    """Show the state of an execution in an account.
 
     RUN is its id or ARN, the beginning of an id, or `last` (the default). The exit status is 1 if
     the execution failed or was stopped.
@@ -108,12 +108,12 @@ def stop(run: str, name: str) -> None:
         before = there.executions.stop(arn)
         run = arn.rpartition("/")[2]
         click.echo(f"execution   {run} was {before.lower()} and is being stopped")
-        click.echo(f"go on       pipeline status {run} --env {name}")
+        click.echo(f"next        pipeline status {run} --env {name}")
 
 
 @dataclass(frozen=True)
 class _Account:
-    """What the commands ask in an account."""
+    """The parts of an account that these commands use."""
 
     session: Any
     executions: Executions
@@ -129,7 +129,7 @@ class _Account:
 
 @contextmanager
 def _account(settings: Settings, environment: Environment) -> Iterator[_Account]:
-    """The account of an environment; what it refuses is one sentence."""
+    """The account of an environment; its errors become one sentence."""
     from ninesteps.infrastructure import account
     from ninesteps.report.account_run import AccountRun
 
@@ -140,27 +140,27 @@ def _account(settings: Settings, environment: Environment) -> Iterator[_Account]
 
 
 def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
-    """The parameters that are given, the moment among them."""
+    """The parameters from `--set` and `--as-of`."""
     given = parameters(values)
     if as_of is None:
         return given
     if "AsOf" in given:
-        raise click.UsageError("--as-of and --set AsOf say the same: give one of them")
+        raise click.UsageError("expected --as-of or --set AsOf, got both")
     if not is_moment(as_of):
         raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
     return {**given, "AsOf": as_of}
 
 
 def _selected(steps: str | None) -> tuple[str, ...]:
-    """The steps that alone are to run; none where the option is not there."""
+    """The steps of `--steps`; none without the option."""
     names = tuple(dict.fromkeys(filter(None, map(str.strip, (steps or "").split(",")))))
-    if steps is not None and not names:  # as of a variable that is not set: not all nine steps
+    if steps is not None and not names:  # an unset variable must not start all nine
         raise click.UsageError(f"--steps: expected names of steps, such as A,B, got {steps!r}")
     return names
 
 
 def _description() -> str:
-    """Who started what, for whoever lists the executions."""
+    """The display name of an execution: who started it, and the commit."""
     from ninesteps.repository import identity
 
     who, commit = identity.whoami(here.root()), identity.commit(here.root())
@@ -168,15 +168,15 @@ def _description() -> str:
 
 
 def _compare(settings: Settings, environment: Environment, executions: Executions) -> None:
-    """Say so where what would run is not what this repository compiles to."""
+    """Print a notice if the published definition differs from the one compiled here."""
     from ninesteps.infrastructure import stacks
 
     published = executions.definition
     environment = stacks.as_published(environment, published)
     if published != json.loads(here.definition(settings, environment)):
         here.show_notice(
-            f"the definition that is published differs from the one compiled here; `pipeline "
-            f"publish --env {environment.name}` puts this one there"
+            "the published definition differs from the one compiled here; `pipeline publish "
+            f"--env {environment.name}` replaces it"
         )
 
 
@@ -193,7 +193,7 @@ def _show(there: _Account, facts: RunFacts, as_json: bool = False) -> None:
 
 
 def _wait(there: _Account, settings: Settings, arn: str) -> None:
-    """Print each step's change until the execution is over, and then how it ended."""
+    """Print each change of a step until the execution ends, and then how it ended."""
     from ninesteps.infrastructure.executions import GOES_ON
     from ninesteps.terminal import execution as view
 
@@ -208,8 +208,8 @@ def _wait(there: _Account, settings: Settings, arn: str) -> None:
                 click.echo(line)
     except KeyboardInterrupt:
         click.echo(
-            f"pipeline: stopped waiting; the execution goes on, and `pipeline stop "
-            f"{arn.rpartition('/')[2]} --env {name}` ends it",
+            "pipeline: stopped waiting; the execution continues; `pipeline stop "
+            f"{arn.rpartition('/')[2]} --env {name}` stops it",
             err=True,
         )
         sys.exit(INTERRUPTED)
@@ -218,6 +218,6 @@ def _wait(there: _Account, settings: Settings, arn: str) -> None:
 
 
 def _exit(facts: RunFacts) -> None:
-    """End with 1 where the execution did not come, or does not go, to its end."""
+    """Exit with 1 if the execution failed, was stopped or is being stopped."""
     if facts.status not in ("Executing", "Succeeded"):
         sys.exit(FAILED)

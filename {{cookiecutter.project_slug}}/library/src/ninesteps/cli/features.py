@@ -25,24 +25,26 @@ if TYPE_CHECKING:
     from ninesteps.settings.settings import Settings
 
 TELL_SECONDS = 5.0
-"""Between lines that say how far an ingest is."""
+"""Seconds between two lines of progress."""
 
 SHOWN = 20
-"""Refused records that are listed; --json lists all."""
+"""How many refused records are listed; --json lists all."""
 
 
 @commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @HERE_OR_IN_AN_ACCOUNT
 @click.option(
-    "--bulk", is_flag=True, help="Write files into the offline store, for millions of rows."
+    "--bulk",
+    is_flag=True,
+    help="Write files straight into the offline store, for millions of rows.",
 )
 @click.option(
-    "--no-marker", is_flag=True, help="Start no run: write no marker that the rows have arrived."
+    "--no-marker",
+    is_flag=True,
+    help="Start no run: do not write the marker that new rows have arrived.",
 )
-@click.option(
-    "--again", is_flag=True, help="Put all rows, even those that an earlier ingest has put."
-)
+@click.option("--again", is_flag=True, help="Put all rows, even those put by an earlier ingest.")
 @click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True,
               help="Make at most this many calls at a time.")  # fmt: skip
 @AS_JSON
@@ -57,8 +59,8 @@ def ingest(
 ) -> None:
     """Put a raw table into the Feature Store.
 
-    FILE is read and checked as by `pipeline run`; if that fails, nothing is sent. The exit status
-    is 1 if AWS refused records: the next ingest of the table puts only those.
+    FILE is read and checked as in `pipeline run`; if a check fails, nothing is sent. The exit
+    status is 1 if AWS refused records: the next ingest of the table puts only those.
     """
     settings = here.settings_with_table()
     if name is None:
@@ -100,7 +102,7 @@ def _ingest_here(settings: Settings, file: Path, as_json: bool) -> None:
         click.echo(f"offline     {from_here(part.folder)}")
     if is_online:
         older = (read.ingested.used or newer) - newer
-        there = f"; {older:,} are there with the same or a later event time" if older else ""
+        there = f"; {older:,} were there with the same or a later event time" if older else ""
         click.echo(f"online      {newer:,} records put{there}")
     else:
         click.echo("online      off: [features] online is false")
@@ -122,14 +124,14 @@ def _say_table(file: Path, ingested: Ingested) -> None:
 
 
 class _Progress:
-    """A line now and then, on standard error."""
+    """Print progress on standard error, at most a line every few seconds."""
 
     def __init__(self, is_silent: bool) -> None:
         self._is_silent = is_silent
         self._said = time.monotonic()
 
     def putting(self, done: int, of: int, rate: float) -> None:
-        """How many records are put."""
+        """Report how many records are put."""
         if time.monotonic() - self._said < TELL_SECONDS:
             return
         self._said = time.monotonic()
@@ -137,8 +139,8 @@ class _Progress:
         self._say(f"{done:,} of {of:,} records put{each}")
 
     def waiting(self, readable: int, of: int) -> None:
-        """How many rows can be read."""
-        own = min(readable, of)  # earlier rows may count too
+        """Report how many rows can be read."""
+        own = min(readable, of)  # earlier rows may be counted too
         self._say(f"{own:,} of {of:,} rows can be read (AWS: within 15 minutes)")
 
     def _say(self, line: str) -> None:
@@ -154,7 +156,7 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
         rate = f" in {done.seconds:.1f} s" if done.seconds else ""
         click.echo(f"offline     {done.put:,} {how} into {done.group}{rate}")
     if read.group.features.online:
-        click.echo("online      " + ("not filled: --bulk fills the offline store alone" if bulk
+        click.echo("online      " + ("not filled: --bulk fills only the offline store" if bulk
                                      else "the newest record of each id"))  # fmt: skip
     if outcome.is_whole:
         click.echo(f"marker      {outcome.marker or 'not written'}")
@@ -167,7 +169,7 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
         click.echo(f"            and {count - SHOWN:,} more: --json lists all", err=True)
     is_stopped = any(done.is_stopped for done in outcome.every)
     rest = "the rest was not sent" if is_stopped else (
-        "the rest is in; the next ingest of this table puts these alone"
+        "all others are stored; the next ingest of this table puts only these"
     )  # fmt: skip
     of = sum(done.rows for done in outcome.every)
     click.echo(
@@ -225,16 +227,19 @@ def _delete(
 
     where = f"account {environment.account}" if environment else "the online store of this machine"
     if environment is None and not settings.features.online:
-        raise StateError("there is no online store to delete from: [features] online is false")
+        raise StateError(
+            "expected an online store to delete from, got none: [features] online is false"
+        )
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask at: --yes deletes it")
+            raise click.UsageError(
+                "expected a terminal to ask at, got none: --yes deletes the record"
+            )
         click.confirm(f"delete the record {identifier!r} from {where}?", abort=True)
     if environment is None:
         if not records.delete_here(here.local(), settings, identifier):
             raise StateError(f"the online store of this machine has no record {identifier!r}")
-        click.echo(f"deleted online; {settings.data.file} still has it: delete its rows there")
+        click.echo(f"deleted online; delete its rows in {settings.data.file} too")
         return
     moment = records.delete_in_account(settings, environment, identifier)
-    click.echo(f"deleted as of {moment}; offline its earlier rows stay, and no run from then on "
-               "reads them")  # fmt: skip
+    click.echo(f"deleted as of {moment}; no later run reads its earlier offline rows")  # fmt: skip

@@ -1,4 +1,4 @@
-"""`pipeline fleet`: how many checked-out repositories stand; the one command that needs none."""
+"""`pipeline fleet`: the state of several checked-out repositories; it runs outside of any."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--template",
     type=_FOLDER,
-    help="Count how many commits behind this checkout of the template each is.",
+    help="Count how many commits each is behind this checkout of the template.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every detail.")
 def fleet(folders: tuple[Path, ...], template: Path | None, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `--help` shows beside each command's own words: the groups of commands, and examples.
+"""The groups of commands and the examples that `--help` shows.
 
 Every command is in one group. Each example is a command line that works in a repository whose
 `pipeline.toml` has an environment `prod`; the tests parse them all.
@@ -15,7 +15,7 @@ GROUPS = {
     "Repository": ("check", "compile", "schema", "readme", "eject", "vendor", "fleet",
                    "completion"),
 }  # fmt: skip
-"""The commands by what they are for, in the order in which they are usually needed."""
+"""The commands grouped by purpose, in the order in which they are usually needed."""
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "run": (
@@ -31,11 +31,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "show": (("pipeline show last", "Show the last run."),),
     "logs": (
         ("pipeline logs last 2", "Print the log of step 2 of the last run."),
-        ("pipeline logs last 2 --trial 3", "Print the log of its third trial."),
+        ("pipeline logs last 2 --trial 3", "Print the log of the step's third trial."),
     ),
     "report": (
         ("pipeline report last", "Write the page of the last run."),
-        ("pipeline report serving --open", "Open the page of what serves."),
+        ("pipeline report serving --open", "Open the page of the version that serves."),
     ),
     "ui": (
         ("pipeline ui --open", "Show all runs and versions in the browser."),
@@ -43,14 +43,17 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "diff": (
         ("pipeline diff 1 2", "Compare version 2 with version 1."),
-        ("pipeline diff serving last", "Compare the last run with what serves."),
+        ("pipeline diff serving last", "Compare the last run with the version that serves."),
     ),
     "registry": (
         ("pipeline registry", "List the versions."),
-        ("pipeline registry 2 --against serving", "Compare version 2 with what serves."),
+        (
+            "pipeline registry 2 --against serving",
+            "Compare version 2 with the version that serves.",
+        ),
     ),
     "approve": (
-        ("pipeline approve 2", "Asks who approves and why."),
+        ("pipeline approve 2", "It asks who approves and why."),
         ("pipeline approve 2 --env prod", "Approve a version in an account."),
     ),
     "reject": (('pipeline reject 2 --who Jo --why "too many false alarms"', ""),),
@@ -69,7 +72,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "trace": (
         ("pipeline trace 1042", "Show where record 1042 was used."),
-        ("pipeline trace 1042 --erase", "Erase it from this machine, after a question."),
+        ("pipeline trace 1042 --erase", "Erase it from this machine; it asks first."),
     ),
     "deploy": (
         ("pipeline deploy 2 --time-scale 60", "Wait a second instead of each minute."),
@@ -77,7 +80,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ('pipeline deploy 2 --who "Jo Doe" --why "spring data"', "Keep who decided, and why."),
     ),
     "rollback": (
-        ("pipeline rollback", "Let the version before serve again."),
+        ("pipeline rollback", "Go back to the previous version."),
         ('pipeline rollback --who "Jo Doe" --why "too slow"', "Keep who decided, and why."),
     ),
     "endpoint": (
@@ -88,15 +91,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "ab-plan": (("pipeline ab-plan --users 500 --rate 0.3", ""),),
     "ingest": (
         ("pipeline ingest data/churn.csv", "Put a table into the stores here."),
-        ("pipeline ingest data/churn.csv --env prod", "Put it into an account's."),
+        ("pipeline ingest data/churn.csv --env prod", "Put it into an account's stores."),
     ),
     "record": (
         ("pipeline record 1042", "Show a record and its prediction."),
-        ("pipeline record 1042 --as-of 2026-01-31T00:00:00Z", "As it was then."),
+        ("pipeline record 1042 --as-of 2026-01-31T00:00:00Z", "Show it as it was then."),
     ),
     "bootstrap": (
         ("pipeline bootstrap --env prod --plan", "Show what it would make, without an account."),
-        ("pipeline bootstrap --env prod", "Shows the changes, and asks."),
+        ("pipeline bootstrap --env prod", "It shows the changes and asks."),
     ),
     "publish": (
         ("pipeline publish --env prod --plan", "Show what it would send, without an account."),
@@ -127,8 +130,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "vendor": (("pipeline vendor ../ninesteps-1.1.0-py3-none-any.whl", ""),),
     "fleet": (("pipeline fleet pipelines", "Look at the repositories below a folder."),),
     "completion": (
-        ('eval "$(pipeline completion bash)"', "For this shell."),
+        ('eval "$(pipeline completion bash)"', "Turn completion on in this shell."),
         ("pipeline completion fish > ~/.config/fish/completions/pipeline.fish", ""),
     ),
 }
-"""For each command, command lines and what each does; nothing where the command's text says it."""
+"""Examples of each command: command lines and what each does, if its help does not say it."""

@@ -1,4 +1,4 @@
-"""The repository that a command acts on: that of the working directory."""
+"""The repository that a command acts on, found from the working directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def root() -> Path:
 
 
 def root_or_none() -> Path | None:
-    """The repository's root; None outside of any."""
+    """The repository's root; None outside a repository."""
     try:
         return root()
     except SettingsError:
@@ -32,25 +32,25 @@ def root_or_none() -> Path | None:
 
 
 def local() -> Path:
-    """What runs on this machine leave behind."""
+    """The folder in which runs on this machine keep their files."""
     return root() / ".local"
 
 
 def check_has_run() -> None:
-    """Refuse to look for what nothing has left here.
+    """Refuse to continue if nothing has run here.
 
     Raises:
-        StateError: if nothing has run on this machine, or what was left was deleted.
+        StateError: if nothing has run on this machine, or the folder was deleted.
     """
     if not any((local() / name).exists() for name in ("state.db", "runs")):
         raise StateError(
-            f"{local()} has no state.db: nothing has run here, or that folder was deleted; its "
-            "runs, versions and decisions are known again only if it is put back from a copy"
+            f"{local()} has no state.db: nothing has run here, or the folder was deleted; only a "
+            "backup brings its runs, versions and decisions back"
         )
 
 
 def settings() -> Settings:
-    """The repository's settings; what their notices say is printed once."""
+    """The repository's settings; their notices are printed once."""
     vendor.check_not_shadowed(root())
     _check_installed()
     read = loading.load(root())
@@ -60,10 +60,10 @@ def settings() -> Settings:
 
 
 def _check_installed() -> None:
-    """Refuse to work with another library than the lock names, as after an update.
+    """Refuse a library other than the locked one, for example after an update.
 
     Raises:
-        SettingsError: that says what to do.
+        SettingsError: if another one is installed.
     """
     locked = vendor.locked(root())
     if "+" in VERSION and locked not in ("", VERSION):
@@ -75,15 +75,15 @@ def _check_installed() -> None:
 
 @cache
 def show_notice(notice: str) -> None:
-    """Print a notice to stderr, the first time that it comes."""
+    """Print a notice to stderr, once."""
     click.echo(f"pipeline: notice: {notice}", err=True)
 
 
 def definition(settings: Settings, environment: Environment | None = None) -> str:
-    """The pipeline definition, as it was kept if nothing has changed since.
+    """The pipeline definition, from the cache if nothing has changed.
 
     Args:
-        environment: whose values it has; none: this machine's.
+        environment: whose values to compile in; None for this machine's.
     """
     from ninesteps.runs import compiled
 
@@ -92,7 +92,8 @@ def definition(settings: Settings, environment: Environment | None = None) -> st
 
 
 def record_lineage() -> None:
-    """Record what was decided or deployed; what cannot be recorded now is when it is asked for."""
+    """Record lineage of a decision or deployment; after a failure, the next lineage query records
+    it."""
     from ninesteps.lineage.local import record
 
     with suppress(OSError, StateError):

@@ -1,4 +1,4 @@
-"""`pipeline runs`, `show`, `report` and `logs`: what earlier runs left."""
+"""`pipeline runs`, `show`, `report` and `logs`: look at earlier runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ninesteps.infrastructure.executions import Executions
 
 MOST_EXECUTIONS = 20
-"""Executions of an account that are listed, if nothing else is said."""
+"""How many executions of an account are listed by default."""
 
 
 @commands.command()
@@ -52,8 +52,8 @@ def runs(name: str | None, last: int | None, as_json: bool) -> None:
         from ninesteps.runs.continuing import next_command
 
         newest = History(here.local()).execution(kept_runs[0]["run"])
-        with suppress(SettingsError):  # of which `check` tells
-            click.echo(f"to go on with the last: {next_command(newest, here.settings())}")
+        with suppress(SettingsError):  # which `check` reports
+            click.echo(f"next, for the last run: {next_command(newest, here.settings())}")
 
 
 def _executions(name: str, last: int, as_json: bool) -> None:
@@ -98,7 +98,7 @@ def _listed(executions: Executions, summary: dict[str, Any]) -> dict[str, Any]:
 @click.argument("run", shell_complete=completing.runs)
 @AS_JSON
 def show(run: str, as_json: bool) -> None:
-    """Show how a run went.
+    """Show a run: its steps, gate, version and files.
 
     RUN is its id, the beginning of an id, or `last`.
     """
@@ -129,11 +129,11 @@ def show(run: str, as_json: bool) -> None:
 )
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in the browser.")
 def report(run: str, name: str | None, output: Path | None, is_opened: bool) -> None:
-    """Write the page of a run, and its summary in Markdown beside it.
+    """Write a run's report, and a summary in Markdown beside it.
 
     RUN is its id, the beginning of an id, or `last`; with --env it may be an ARN too. VERSION is a
-    version's number, or `serving` for the version that the endpoint serves: the page is of the run
-    that made it. Digits alone, up to nine, are a version.
+    version's number, or `serving` for the version that the endpoint serves: the report is of the
+    run that made it. Up to nine digits mean a version.
     """
     if output and output.suffix not in (".html", ".htm"):
         raise click.UsageError(f"-o: expected a name that ends in .html, got {output}")
@@ -169,7 +169,7 @@ def logs(run: str, step: str, trial: int | None, name: str | None) -> None:
     """Print what a step of a run printed.
 
     RUN is its id, the beginning of an id, or `last`; with --env it may be an ARN too. STEP is a
-    step's number, name or the beginning of its name. Of a search, each trial has a line.
+    step's number, name or the beginning of its name. For a search, each trial has a line.
     """
     if name is not None:
         _logs_in_account(run, step, trial, name)
@@ -185,7 +185,7 @@ def logs(run: str, step: str, trial: int | None, name: str | None) -> None:
 
 
 def _logs_in_account(run: str, step: str, trial: int | None, name: str) -> None:
-    """Print what CloudWatch has of a step."""
+    """Print a step's log from CloudWatch."""
     from ninesteps.infrastructure import account
     from ninesteps.infrastructure.job_logs import JobLogs
     from ninesteps.report.account_run import AccountRun

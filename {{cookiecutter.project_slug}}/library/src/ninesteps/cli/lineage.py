@@ -1,4 +1,4 @@
-"""`pipeline lineage` and `reproduce`: where a version came from, and the same made again."""
+"""`pipeline lineage` and `reproduce`: where a version came from, and making it again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT, PROCESSES
 from ninesteps.errors import FAILED
 from ninesteps.runs import stopping
 
-if TYPE_CHECKING:  # they import what only these commands need
+if TYPE_CHECKING:  # their imports are needed by these commands only
     from ninesteps.lineage.graph import Entity, Graph
     from ninesteps.runs.run import Observer
 
 RESULT = "reproduction.json"
-"""What `reproduce -o` writes into its folder, beside the run."""
+"""The file that `reproduce -o` writes into its folder, beside the run."""
 
 
 class _Tolerance(click.FloatRange):
-    """A number from 0; what is no number is none."""
+    """A number from 0; NaN is refused."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         number = super().convert(value, param, context)
@@ -37,11 +37,11 @@ class _Tolerance(click.FloatRange):
 @commands.command(context_settings={"ignore_unknown_options": True})  # -1 is no version
 @click.argument("version", shell_complete=completing.versions)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path),
-              help="Keep the new run in this folder, which is empty or new.")  # fmt: skip
+              help="Keep the new run in this folder, which must be empty or new.")  # fmt: skip
 @click.option("--tolerance", type=_Tolerance(min=0), default=1e-6, show_default=True,
               help="Treat numbers as equal up to this relative difference.")  # fmt: skip
 @PROCESSES
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, and no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and no progress.")
 def reproduce(
     version: str, output: Path | None, tolerance: float, parallel: int | None, as_json: bool
 ) -> None:
@@ -51,7 +51,7 @@ def reproduce(
     """
     stopping.listen(keyboard=True)
     if output and output.is_dir() and any(output.iterdir()):
-        raise click.UsageError(f"-o: expected an empty or a new folder, got {output}")
+        raise click.UsageError(f"-o: expected an empty or new folder, got {output}")
     settings = here.settings()
 
     from ninesteps.registry import access
@@ -81,11 +81,11 @@ def reproduce(
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("version", required=False, shell_complete=completing.versions)
 @click.option("--of", "what", metavar="THING",
-              help="List the versions that came from this.")  # fmt: skip
+              help="List the versions that were made from this.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
-@click.option("--openlineage", is_flag=True, help="Print OpenLineage events, one a line.")
+@click.option("--openlineage", is_flag=True, help="Print OpenLineage events, one per line.")
 def lineage(
     version: str | None,
     what: str | None,
@@ -94,20 +94,23 @@ def lineage(
     mermaid: bool,
     openlineage: bool,
 ) -> None:
-    """Show where a version came from, and what became of it.
+    """Show where a version came from and how it was used.
 
     VERSION is its number. THING is a file such as a raw table, a feature group, a commit, a
-    SHA-256 or an S3 URI; hashes may be shortened. With --env it is an S3 URI that a job was given,
-    an image or the ARN of a model package, and the answer comes from SageMaker's lineage.
+    SHA-256 or an S3 URI; hashes may be shortened. With --env it is a job's S3 URI, an image or the
+    ARN of a model package, and the answer comes from SageMaker's lineage.
     """
     if as_json + mermaid + openlineage > 1:
-        raise click.UsageError("expected one of --json, --mermaid and --openlineage, got several")
+        raise click.UsageError("expected --json, --mermaid or --openlineage, got several")
     if (version is None) == (what is None):
         given = "neither" if version is None else "both"
         raise click.UsageError(f"expected VERSION or --of THING, got {given}")
     if what is not None:
         if mermaid or openlineage:
-            raise click.UsageError("--of: expected --json or a list, got a form for a whole graph")
+            raise click.UsageError(
+                "--of: expected --json or no format, because --mermaid and --openlineage are of "
+                "a whole graph"
+            )
         _versions(what, name, as_json)
         return
 
@@ -133,7 +136,7 @@ def lineage(
 
 
 def _of_version(version: str, name: str | None) -> tuple[Graph, str]:
-    """The graph around a version, here or in an environment's account, and its id there."""
+    """The lineage graph of a version, here or in an environment's account, and its id in it."""
     from ninesteps.lineage import entities, local
     from ninesteps.registry import access
 
@@ -156,7 +159,7 @@ def _of_version(version: str, name: str | None) -> tuple[Graph, str]:
 
 
 def _versions(what: str, name: str | None, as_json: bool) -> None:
-    """List the versions that came from something."""
+    """List the versions that were made from something."""
     from ninesteps.lineage import forward
     from ninesteps.terminal import lineage as view
 
@@ -176,7 +179,7 @@ def _versions(what: str, name: str | None, as_json: bool) -> None:
 
 
 def _came_of(uri: str, name: str) -> tuple[Graph, list[Entity]]:
-    """What became of an address, by what an environment's account has recorded."""
+    """What an S3 URI or image was used for, from the lineage of an environment's account."""
     from ninesteps.infrastructure import account as accounts
     from ninesteps.lineage import account
 

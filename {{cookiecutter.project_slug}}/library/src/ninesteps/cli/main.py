@@ -2,7 +2,8 @@
 
 Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 1 a step failed,
 AWS refused a call or a version was rolled back, 2 wrong use, wrong settings or a table that cannot
-be used, 3 not registered though asked to, 130 stopped by Ctrl-C or by a signal.
+be used, 3 no version was registered and `--require-registered` was given, 130 stopped by Ctrl-C or
+by a signal.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from ninesteps.cli.options import AS_JSON
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("version", shell_complete=completing.versions)
 @click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
-              help="Take the version from this account, and put its card there.")  # fmt: skip
+              help="Use a version in this account, and store its card there.")  # fmt: skip
 @AS_JSON
 def card(version: str, name: str | None, as_json: bool) -> None:
     """Show the model card of a version.
 
-    VERSION is its number. The card has the facts of the version's run, and what people wrote in
+    VERSION is its number. The card has facts from the version's run and the texts of
     model_card.toml. --json prints it in the format of SageMaker's Model Cards.
     """
     settings = here.settings()

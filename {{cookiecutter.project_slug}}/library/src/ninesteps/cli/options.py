@@ -1,4 +1,4 @@
-"""Options that several commands have, in the same words."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninesteps.cli.commands import Events
 
 
 class Rate(click.FloatRange):
-    """A number in a range; what is no number is in none."""
+    """A number in a range; NaN is refused."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         """Read it."""
@@ -36,7 +36,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 AS_EVENTS = click.option(
     "--json", "as_json", is_flag=True, cls=Events,
-    help="Print a line of JSON for each event; of an error too.",
+    help="Print a line of JSON for each event, and for an error.",
 )  # fmt: skip
 
 PLAN = click.option(

@@ -79,11 +79,11 @@ def registry(
     "--for",
     "stage",
     type=click.Choice(["production"]),
-    help="Approve for production, which is the second approval.",
+    help="Approve for production, the second approval.",
 )
 @click.option(
     "--sign", "key", type=click.Path(path_type=Path), metavar="KEY",
-    help="Sign with this SSH key; a public key is signed with by the agent.",
+    help="Sign with this SSH key; for a public key, the SSH agent signs.",
 )  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 def approve(
@@ -123,10 +123,11 @@ def _decide(
     is_rejected: bool = False,
     key: Path | None = None,
 ) -> None:
-    """Ask who and why, once it is known that the version could be decided on; then decide."""
+    """Check that the version can be decided on, ask who and why, then decide."""
     if environment and key:
         raise RegistryError(
-            "--sign is for approvals on this machine: in an account, AWS has signed in who approves"
+            "--sign is for approvals on this machine: in an account the approver is signed in to "
+            "AWS"
         )
     with _approvals(environment) as (approvals, settings):
         from ninesteps.registry import access, signatures
@@ -144,15 +145,20 @@ def _decide(
             if me and environment is None and not is_rejected:
                 me = me if approvals.may_give(number, me, place) else ""
                 if is_asked():
-                    click.echo("On this machine a name is typed: nobody signs in.", err=True)
+                    click.echo(
+                        "On this machine the approver's name is typed: there is no sign-in.",
+                        err=True,
+                    )
             who, why = reasons(who, why, me)
             if is_rejected:
                 approvals.reject(number, who, why)
             else:
                 notices = approvals.notices(number, who, place)
                 if environment and settings.approval.require_signature:
-                    notices.append("[approval] require_signature is for approvals on this machine: "
-                                   "in an account, AWS has signed in who approves")  # fmt: skip
+                    notices.append(
+                        "[approval] require_signature is for this machine: in an account the "
+                        "approver is signed in to AWS"
+                    )
                 sign = partial(signatures.sign, key=key, ask=passphrase) if key else None
                 approvals.approve(number, who, why, place, sign)
                 for notice in notices:
@@ -160,7 +166,7 @@ def _decide(
             if environment is None:
                 here.record_lineage()
             registry_view.decided(approvals, number, place)
-        except KeyboardInterrupt:  # a decision that was recorded by then stays
+        except KeyboardInterrupt:  # a decision recorded before that stays
             found = approvals.find(number)
             sentence = f"stopped; {found.name} {how(found, place)}"
             click.echo(f"pipeline: {sentence}", err=True)
@@ -171,7 +177,7 @@ def _decide(
 def _approvals(
     environment: str | None, read_only: bool = False
 ) -> Iterator[tuple[Approvals, Settings]]:
-    """The registry of this machine, or of an environment's account, with its rules."""
+    """The approvals of this machine, or of an environment's account."""
     from ninesteps.registry import access
 
     settings = here.settings()
@@ -186,7 +192,7 @@ def _approvals(
 
 
 def passphrase(question: str) -> str:
-    """What is typed at the terminal for an encrypted key, unseen.
+    """Ask for the passphrase of an encrypted key, without showing it.
 
     Raises:
         RegistryError: if there is no terminal to ask at.
@@ -201,15 +207,15 @@ def passphrase(question: str) -> str:
 
 
 def is_asked() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether there is a terminal to ask at."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def reasons(who: str | None, why: str | None, offered: str) -> tuple[str, str]:
-    """Who decides and why: as given, or as typed at the terminal.
+    """Who decides and why: from the options, or typed at the terminal.
 
     Args:
-        offered: who decides if nothing is typed; empty: a name has to be.
+        offered: the default name; empty: a name has to be typed.
 
     Raises:
         RegistryError: if one is not given and there is no terminal to ask at.
@@ -222,6 +228,6 @@ def reasons(who: str | None, why: str | None, offered: str) -> tuple[str, str]:
             who = click.prompt("who decides", default=offered or None, err=True)
         if why is None:
             why = click.prompt("why", err=True)
-    except click.Abort:  # Ctrl-C or the end of what is typed
+    except click.Abort:  # Ctrl-C or Ctrl-D
         raise KeyboardInterrupt from None
     return str(who), str(why)

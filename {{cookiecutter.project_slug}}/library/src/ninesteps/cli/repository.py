@@ -13,7 +13,7 @@ from ninesteps.settings import loading
 
 @commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--label", default="", metavar="NAME", help="Predict this column.")
+@click.option("--label", default="", metavar="NAME", help="Use this column as the label.")
 @click.option("--missing", multiple=True, metavar="WORD", help='Read this word as "no value".')
 @click.option("--value", "values", multiple=True, metavar="WORD", help="Read this word as a value.")
 @click.option("--write", "is_written", is_flag=True,
@@ -23,8 +23,8 @@ def schema(
 ) -> None:
     """Draft the [data] part of pipeline.toml from a raw table.
 
-    FILE is CSV or Parquet. The command works in any folder. In a repository the label is by
-    default the one in pipeline.toml, if the table has such a column.
+    FILE is CSV or Parquet. The command works in any folder. In a repository the default label is
+    the one in pipeline.toml, if the table has that column.
     """
     from ninesteps.feature_store.drafting.draft import Decisions, draft
 
@@ -43,7 +43,7 @@ def schema(
 
 
 def _path_in_settings(file: Path, root: Path | None) -> str:
-    """The path of a table as `[data] file` has it: from the repository on if the table is in it."""
+    """The path of a table as `[data] file` has it: relative to the repository if it is inside."""
     path = file.parent.resolve() / file.name  # a link in the repository stays one
     if root and path.is_relative_to(root):
         path = path.relative_to(root)
@@ -54,14 +54,14 @@ def _path_in_settings(file: Path, root: Path | None) -> str:
 def readme() -> None:
     """Write the values of pipeline.toml into the README.
 
-    They are in a block of their own, which is replaced.
+    Only the block with these values is replaced.
     """
     from ninesteps.repository import readme as block
 
     if block.write(here.root(), here.settings()):
-        click.echo(f"{block.NAME} says what pipeline.toml says")
+        click.echo(f"{block.NAME} has the values of pipeline.toml")
     else:
-        click.echo(f"{block.NAME} has no block to write: it begins with {block.BEGIN}")
+        click.echo(f"{block.NAME}: expected a block that begins with {block.BEGIN}, found none")
 
 
 @commands.command()
@@ -74,14 +74,14 @@ def eject(module: str) -> None:
     from ninesteps.step_code import bundle
 
     copy = bundle.eject(here.root(), module)
-    click.echo(f"{copy.relative_to(here.root()).as_posix()} stands in for the library's now")
+    click.echo(f"{copy.relative_to(here.root()).as_posix()} replaces the library's module now")
     click.echo("`pipeline check` lists what is overridden; delete the file to use the library's")
 
 
 @commands.command()
 @click.argument("wheel", type=click.Path(path_type=Path))
 def vendor(wheel: Path) -> None:
-    """Put another version of the library into vendor/.
+    """Replace the library in vendor/ by another version.
 
     WHEEL is its file. The library's line in requirements.lock changes too.
     """
@@ -91,4 +91,4 @@ def vendor(wheel: Path) -> None:
     version = wheels.place(here.root(), wheel)
     click.echo(f"library     {version} (before: {before or 'none'})")
     click.echo(f"changed     {wheels.FOLDER}/ and its line in {wheels.LOCK}: commit both")
-    click.echo(f"to go on    install the lock again: pip install -r {wheels.LOCK}")
+    click.echo(f"next        install the lock again: pip install -r {wheels.LOCK}")

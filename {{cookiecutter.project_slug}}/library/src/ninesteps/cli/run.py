@@ -19,7 +19,7 @@ from ninesteps.runs import stopping
 from ninesteps.settings.judgement import Bias
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
 
-if TYPE_CHECKING:  # they import what only this command needs
+if TYPE_CHECKING:  # their imports are needed by this command only
     from ninesteps.settings.settings import Settings
     from ninesteps.terminal.events import Events
     from ninesteps.terminal.run import Progress
@@ -35,9 +35,9 @@ if TYPE_CHECKING:  # they import what only this command needs
     "--resume",
     metavar="RUN",
     shell_complete=completing.runs,
-    help="Continue an interrupted run, as it was started.",
+    help="Continue an interrupted run with its own table and options.",
 )
-@click.option("--no-cache", is_flag=True, help="Run every step: reuse no earlier result.")
+@click.option("--no-cache", is_flag=True, help="Run every step, without reusing earlier results.")
 @click.option(
     "--only",
     metavar="STEP",
@@ -46,12 +46,12 @@ if TYPE_CHECKING:  # they import what only this command needs
     help="Run this step and the steps that it needs.",
 )
 @click.option("--debug", metavar="STEP", default="", shell_complete=completing.steps,
-              help="Like --only, with this step in this process, for a debugger.")  # fmt: skip
+              help="Like --only, but this step runs in this process, for a debugger.")  # fmt: skip
 @click.option(
     "--bias-backend",
     type=click.Choice(Bias.BACKENDS),
     envvar="BIAS_BACKEND",
-    help="Use this [bias] backend; the variable BIAS_BACKEND sets it too.",
+    help="Use this [bias] backend; also set by the variable BIAS_BACKEND.",
 )
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the model fails the gate.")
 @AS_EVENTS
@@ -69,8 +69,8 @@ def run(
 ) -> None:
     """Run the nine steps on this machine.
 
-    They turn the raw table into a registered model. STEP is a step's number, name or the beginning
-    of its name. RUN is a run's id, the beginning of an id, or `last`.
+    The steps turn the raw table into a registered model. STEP is a step's number, name or the
+    beginning of its name. RUN is a run's id, the beginning of an id, or `last`.
     """
     stopping.listen(keyboard=not debug)
     settings = here.settings_with_table()
@@ -80,7 +80,9 @@ def run(
     if resume is not None and (data or given or only or debug):
         raise click.UsageError("--resume takes the table, parameters and steps of the run")
     if only and debug and only != debug:
-        raise click.UsageError(f"--debug {debug} runs up to that step, --only {only} to another")
+        raise click.UsageError(
+            f"--debug and --only: expected the same step, got {debug} and {only}"
+        )
 
     from ninesteps.local.engine import RunOptions
     from ninesteps.local.execution import FAILED
@@ -103,7 +105,7 @@ def run(
             execution = local_run.run(
                 here.root(), here.local(), settings, file, given, parallel, options, progress
             )
-        stopping.ignore()  # a later signal has nothing to interrupt
+        stopping.ignore()  # a later signal does not interrupt anything
         if execution.status == FAILED:
             sentence = failure(execution, settings)
             end(errors.FAILED, sentence, is_shown=True, run=execution.id)
@@ -113,7 +115,7 @@ def run(
 
 
 def parameters(values: tuple[str, ...]) -> dict[str, str]:
-    """What `--set` gives, the moment in the form that step 1 reads."""
+    """The parameters of `--set`, with the moment in the form that step 1 reads."""
     given = {}
     for value in values:
         name, sign, text = value.partition("=")
@@ -128,7 +130,7 @@ def parameters(values: tuple[str, ...]) -> dict[str, str]:
 
 @contextmanager
 def _interruptible(progress: Progress | Events, settings: Settings, resumed: str) -> Iterator[None]:
-    """If the run is interrupted, say how it stands and which command continues it."""
+    """If the run is interrupted, show its state and the command that continues it."""
     try:
         yield
     except (KeyboardInterrupt, errors.StateError, OSError, MemoryError) as error:
@@ -140,7 +142,7 @@ def _interruptible(progress: Progress | Events, settings: Settings, resumed: str
         if isinstance(error, MemoryError):
             reason = "this machine does not have enough memory for it"
         if isinstance(error, BrokenPipeError):
-            reason = "stopped: nothing reads its output"
+            reason = "stopped: the reader of its output has closed the pipe"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         run = progress.run or resumed
         status = errors.INTERRUPTED if is_stopped else errors.FAILED

@@ -1,4 +1,4 @@
-"""`pipeline trace`: where a record was used, what was said of it and why; and its erasure."""
+"""`pipeline trace`: where a record was used, what was predicted for it and why; and its erasure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from ninesteps.settings.settings import Settings
 if TYPE_CHECKING:
     from ninesteps.tracing.erasing import Plan
 
-_MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # an id such as -17
+_MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # for an id such as -17
 
 
 @commands.command(context_settings=_MAY_BE_AN_OPTION)
 @click.argument("record")
-@click.option("--ask", is_flag=True, help="Ask each version that kept no answer; a second each.")
-@click.option("--erase", is_flag=True, help="Ask, then erase the record from this machine.")
+@click.option(
+    "--ask", is_flag=True, help="Ask each version that kept no prediction; a second each."
+)
+@click.option("--erase", is_flag=True, help="Erase the record from this machine; it asks first.")
 @click.option("--yes", is_flag=True, help="With --erase: do not ask.")
 @click.option(
     "--group", "is_group", is_flag=True,
@@ -44,7 +46,7 @@ def trace(
     """Show where a record was used, what was predicted for it, and why.
 
     RECORD is its identifier in the raw table; one that begins with two hyphens is given after --.
-    The text can be handed to the person whose record it is. In an account, --erase lists what to
+    The text can be given to the person whose record it is. In an account, --erase lists what to
     delete and deletes nothing.
     """
     _check_use(ask, erase, yes, is_group, output, as_json)
@@ -79,7 +81,7 @@ def _check_use(
         if is_group and given:
             raise click.UsageError(f"--group lists ids: expected no {option}")
     if yes and not erase:
-        raise click.UsageError("--yes is for --erase: expected both")
+        raise click.UsageError("--yes: expected --erase too")
     for option, given in (("--ask", ask), ("-o", bool(output)), ("--json", as_json)):
         if erase and given:
             raise click.UsageError(f"--erase erases the record: expected no {option}")
@@ -88,7 +90,7 @@ def _check_use(
 def _check_place(
     name: str | None, ask: bool, yes: bool, is_group: bool, newest: int | None
 ) -> None:
-    """What is for this machine alone, or for an account alone."""
+    """Refuse options that are only for this machine, or only for an account."""
     for option, given in (("--ask", ask), ("--group", is_group), ("--yes", yes)):
         if name is not None and given:
             why = "nothing is deleted there" if option == "--yes" else "it is of this machine"
@@ -101,7 +103,7 @@ def _trace_in_account(
     settings: Settings, name: str, identifier: str, newest: int | None, erase: bool,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Trace in an account, or list what an erasure there has to delete."""
+    """Trace in an account, or list what to delete there."""
     from ninesteps.terminal import account_trace as view
     from ninesteps.terminal.lines import at_terminal
     from ninesteps.tracing import in_account
@@ -132,12 +134,12 @@ def _list_group(settings: Settings, value: str, as_json: bool) -> None:
 
 
 def _reading() -> Callable[[str], None]:
-    """Says once that this takes a while."""
+    """Print once that this takes a while."""
     told: list[str] = []
 
     def tell(what: str) -> None:
         if not told:
-            say = "reading ids for the first time: the next trace has an index of them"
+            say = "reading ids for the first time: the next trace uses an index"
             click.echo(say, err=True)
         told.append(what)
 
@@ -150,8 +152,9 @@ def _erase(settings: Settings, identifier: str, yes: bool) -> None:
 
     if settings.data.number_rows:
         raise StateError(
-            "[data] number_rows: no column identifies records, and each table has another person "
-            f"in row {identifier}; delete the row in {settings.data.file}, and the folder .local"
+            f"[data] number_rows: no column identifies records, and row {identifier} is a "
+            f"different person in each table; delete the row in {settings.data.file}, and the "
+            "folder .local"
         )
     task = erasing.of(here.local(), settings, identifier)
     plan = task.plan()
@@ -161,11 +164,13 @@ def _erase(settings: Settings, identifier: str, yes: bool) -> None:
     click.echo(view.plan(plan, erasing.tables(here.local(), settings), _serving(plan)))
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask at: --yes erases it")
+            raise click.UsageError(
+                "expected a terminal to ask at, got none: --yes erases the record"
+            )
         click.confirm(f"erase the record {identifier!r} from this machine?", abort=True)
     task.carry_out(plan)
-    click.echo("erased; the chain has an entry with the id's keyed hash: .local/trace/key is the "
-               "key, and whoever loses it cannot tell any more who was erased")  # fmt: skip
+    click.echo("erased; the chain has an entry with the id's keyed hash; keep the key, "
+        ".local/trace/key: without it nobody can tell who was erased")  # fmt: skip
 
 
 def _serving(plan: Plan) -> str:
@@ -176,7 +181,7 @@ def _serving(plan: Plan) -> str:
 
 
 def _nothing(settings: Settings, identifier: str) -> str:
-    """What is said of a record that is nowhere."""
+    """The error for a record that is in no table."""
     from ninesteps.terminal import trace as view
     from ninesteps.tracing import trace as tracing
 

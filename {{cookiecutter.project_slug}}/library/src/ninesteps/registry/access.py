@@ -1,4 +1,5 @@
-"""What `pipeline registry`, `approve` and `reject` do: whose registry, and who asks."""
+"""`pipeline registry`, `approve` and `reject`: which registry they use, and the stage of an
+approval."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def on_this_machine(local: Path, settings: Settings, read_only: bool = False) ->
 
 
 def signers(root: Path, settings: Settings) -> Signers | None:
-    """Who may sign approvals by a repository's settings; None if they list nobody."""
+    """Who may sign approvals according to the settings; None if they list nobody."""
     return Signers(root / settings.approval.signers) if settings.approval.signers else None
 
 
@@ -50,7 +51,7 @@ def account_registry(settings: Settings, name: str) -> AccountRegistry:
 
 
 def in_account(settings: Settings, name: str) -> Approvals:
-    """The registry of an environment, with the rules of pipeline.toml."""
+    """The registry of an environment's account, with the rules of pipeline.toml."""
     registry = account_registry(settings, name)
     # There a rollout waits for the second approval: `stage` says how it is given.
     rule = settings.approval.require_second_approver
@@ -58,24 +59,25 @@ def in_account(settings: Settings, name: str) -> Approvals:
 
 
 def expected(settings: Settings) -> Expected:
-    """What versions have to be made under: the profile that pipeline.toml names, as it is now.
+    """The profile in pipeline.toml, as it is now, that versions have to be made under.
 
-    Of any version of the library: which is the least one, an account's stack says to its rollouts.
+    It accepts any version of the library; the oldest one accepted in an account is set in its
+    stack.
     """
     profile = settings.project.profile
     return Expected(profile, profiles.digest(profile))
 
 
 def stage(typed: str | None, environment: str | None) -> str:
-    """What a version is approved for beyond itself, as SageMaker calls it.
+    """The stage that a version is approved for, in SageMaker's words; none for the version itself.
 
     Raises:
         RegistryError: if that is not decided in the registry of an environment.
     """
     if typed and environment:
         raise RegistryError(
-            "--for production is for this machine; in an account the second approval answers the "
-            "rollout that waits for it, and the notice of the rollout names the command"
+            "--for production is for this machine; in an account the second approval is given "
+            "to the waiting rollout, with the command in the rollout's notice"
         )
     return {"production": PRODUCTION}[typed] if typed else ""
 

@@ -1,9 +1,9 @@
-"""The versions in an AWS account, as SageMaker's Model Registry keeps them.
+"""The versions in an AWS account, in SageMaker's Model Registry.
 
-It has no compare-and-set and no history: a decision is written in one call, so that one event is
-sent, with who and why in the package's metadata; what a version was before is looked at just before
-it, and who has the last word just after. Two who decide in the same second may both believe for a
-moment that they were first; the state machines act on what the registry says in the end.
+It has no compare-and-set and no history. A decision is written in one call, so that one event is
+sent, with who and why in the package's metadata; the version's status is read just before and just
+after. Two people who decide in the same second may both believe for a moment that they were first;
+the state machines act on the final status in the registry.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from ninesteps.registry.registry import (
 from ninesteps.settings.environment import Environment
 
 EVIDENCE_URI, SAME_MODEL_AS = "evidence_uri", "same_model_as"
-"""Where a package's metadata names the one file of its evidence, and an earlier version of the same
-bytes: `record_evidence.py` writes both."""
+"""The keys of a package's metadata for its evidence file and for an earlier version with the same
+bytes; `record_evidence.py` writes both."""
 
 IN_TEST = "in test"
-"""What `rollout.asl.json` notes of a version whose A/B test has begun."""
+"""What `rollout.asl.json` records of a version whose A/B test has begun."""
 
 NOT_THERE = ("NoSuchKey", "404")
 
@@ -58,15 +58,15 @@ class AccountRegistry:
     prefix: str = ""  # of its objects in the bucket: the pipeline's name in the settings
 
     def numbers(self) -> list[int]:
-        """The versions that there are, the newest first."""
+        """All versions, newest first."""
         return numbers(self._sagemaker, self.group)
 
     def approved(self) -> Iterator[tuple[int, str]]:
-        """The versions that are approved now, the newest first, each with when it was made."""
+        """The approved versions, newest first, each with the time it was created."""
         return approved(self._sagemaker, self.group)
 
     def version(self, number: int) -> Version:
-        """One that there is."""
+        """An existing version."""
         package = self._describe(number)
         metadata = package.get("CustomerMetadataProperties", {})
         return version_of(
@@ -88,12 +88,12 @@ class AccountRegistry:
         return self.environment.sagemaker_arn(f"pipeline/{self.pipeline}/execution/{identifier}")
 
     def read(self, uri: str) -> bytes | None:
-        """The content of an S3 URI; None if nothing lies there."""
+        """The content of an S3 URI; None if there is no object."""
         body = self._body(uri)
         return None if body is None else bytes(body.read())
 
     def evidence(self, version: Version) -> list[EvidenceFile]:
-        """What a version rests on: as the account's state machine noted it, and now."""
+        """A version's evidence, as recorded by the account's state machine and now."""
         metadata = version.metadata
         return [
             EvidenceFile(uri, metadata.get(digest_key(uri), ""), self._digest(uri))
@@ -101,7 +101,7 @@ class AccountRegistry:
         ]
 
     def started_by(self, version: Version) -> str:
-        """Who started the execution that registered it, as AWS knows them; empty if it does not."""
+        """Who started the execution that registered it, from AWS; empty if unknown."""
         if not version.execution:
             return ""
         execution = self._sagemaker.describe_pipeline_execution(
@@ -112,14 +112,14 @@ class AccountRegistry:
     def findings(self, version: Version) -> bytes | None:
         """Step 1's findings on its splits; None if there are none, or they may not be read.
 
-        They lie beside the test split, whose rows not every approver may read.
+        They are beside the test split, whose rows not every approver may read.
         """
         with contextlib.suppress(ClientError):
             return self.read(version.findings) if version.findings else None
         return None
 
     def table(self, version: Version) -> Ingested | None:
-        """None: the account does not say how its feature group was filled."""
+        """None: an account does not record how its feature group was filled."""
         return None
 
     def warnings(self, version: Version) -> list[str] | None:
@@ -128,22 +128,22 @@ class AccountRegistry:
         return None if found is None else list(map(str, found))
 
     def origin(self, version: Version) -> Mapping[str, Any]:
-        """Where its run came from, as the evidence file of its registration says it."""
+        """Where its run came from, from the evidence file of its registration."""
         return recorded_origin(version.metadata, self.read)
 
     def same_model_as(self, version: Version) -> int | None:
-        """The first version with the same archive, as the account's state machine noted it."""
+        """The first version with the same archive, as recorded by the account's state machine."""
         noted = version.metadata.get(SAME_MODEL_AS, "")
         return int(noted) if noted.isdecimal() else None
 
     def erased(self, version: Version) -> str:
-        """Not known: the erasures that a chain tells of are a machine's."""
+        """Unknown: chains of events record only erasures on their own machine."""
         return ""
 
     def ab_look(self, version: Version) -> ABLook | None:
-        """How the A/B test stands that a version is in, by its job's last decision; None: no test.
+        """The state of a version's running A/B test, from its job's last decision; None: no test.
 
-        What lies there from a test of the version before, which has ended, is older than this one.
+        A decision that is older than this test is from an earlier test.
         """
         metadata = version.metadata
         if metadata.get("rollout") != IN_TEST:
@@ -154,9 +154,11 @@ class AccountRegistry:
                        default=None)  # fmt: skip
             content = last and self.read(last[1])
         except ClientError as error:
-            return ABLook(f"how it stands may not be read: {error.response['Error']['Code']}")
+            return ABLook(f"its state may not be read: {error.response['Error']['Code']}")
         if not last or not content:
-            return ABLook("no decision so far: the first look is an hour after the test began")
+            return ABLook(
+                "no decision so far: the first evaluation is an hour after the test began"
+            )
         decision = json.loads(content)
         return ABLook(
             decision["reason"], account.moment(last[0]), decision["look"], decision["share"],
@@ -164,7 +166,7 @@ class AccountRegistry:
         )  # fmt: skip
 
     def _decisions(self, number: int) -> Iterator[tuple[datetime, str]]:
-        """When each A/B test of a version was last decided on, and the S3 URI of the decision."""
+        """When each A/B test of a version was last evaluated, and the S3 URI of the decision."""
         bucket = self.environment.bucket_name
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=f"{self.prefix}/deployments/v{number}/ab-",
@@ -176,14 +178,14 @@ class AccountRegistry:
                     yield one["LastModified"], f"s3://{bucket}/{one['Key']}"
 
     def identity(self, who: str) -> str:
-        """Who is signed in, whatever they call themselves."""
+        """Who is signed in to AWS, not the name that was given."""
         return self._caller
 
     def keep(self, version: Version, decision: Decision) -> bool:
-        """Write a decision if the version still stands as before it.
+        """Write a decision if the version's status has not changed meanwhile.
 
         Raises:
-            RegistryError: if another's came at the same moment.
+            RegistryError: if somebody else decided at the same moment.
         """
         now = self.version(version.number)
         if now.status != decision.before:
@@ -206,7 +208,7 @@ class AccountRegistry:
         )
 
     def archives(self) -> Iterator[tuple[int, str]]:
-        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+        """Each version, newest first, with the SHA-256 of its archive at registration."""
         return archives(self._sagemaker, self.environment, self.group)
 
     def serving(self) -> int | None:
@@ -222,7 +224,7 @@ class AccountRegistry:
         return serving.number(arn) if arn else None
 
     def report(self, version: Version) -> Path | None:
-        """None: the page of an execution is written on this machine when it is asked for."""
+        """None: the report of an execution is written on this machine on request."""
         return None
 
     @cached_property
@@ -260,7 +262,7 @@ class AccountRegistry:
 
 
 def numbers(sagemaker: Any, group: str) -> list[int]:
-    """The versions of a group, the newest first."""
+    """The versions of a group, newest first."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
     return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
@@ -298,7 +300,7 @@ def compared_with(
 
 
 def archives(sagemaker: Any, environment: Environment, group: str) -> Iterator[tuple[int, str]]:
-    """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+    """Each version, newest first, with the SHA-256 of its archive at registration."""
     for number in numbers(sagemaker, group):
         arn = environment.sagemaker_arn(f"model-package/{group}/{number}")
         package = sagemaker.describe_model_package(ModelPackageName=arn)
@@ -310,10 +312,10 @@ def archives(sagemaker: Any, environment: Environment, group: str) -> Iterator[t
 def recorded_origin(
     metadata: Mapping[str, str], read: Callable[[str], bytes | None]
 ) -> Mapping[str, Any]:
-    """Where a version came from, by the evidence file that its metadata names; or why not.
+    """Where a version came from, from the evidence file in its metadata; or why it is unknown.
 
     Args:
-        read: gives what lies at an S3 URI.
+        read: returns the content of an S3 URI.
     """
     evidence = recorded_evidence(metadata, read)
     if "unknown" in evidence:
@@ -328,7 +330,7 @@ def recorded_evidence(
     """The evidence file that a version's metadata names; or `unknown`: why it is not known.
 
     Args:
-        read: gives what lies at an S3 URI.
+        read: returns the content of an S3 URI.
     """
     uri = metadata.get(EVIDENCE_URI, "")
     if not uri:
@@ -340,17 +342,17 @@ def recorded_evidence(
     if content is None:
         return {"unknown": f"{uri} is gone"}
     if hashlib.sha256(content).hexdigest() != metadata.get(digest_key(uri)):
-        return {"unknown": f"{uri} is not as it was recorded"}
+        return {"unknown": f"{uri} was changed since it was recorded"}
     return dict(json.loads(content))
 
 
 def digest_key(uri: str) -> str:
-    """Where a package's metadata has the SHA-256 of a file: `evaluation_sha256`, `model_sha256`."""
+    """The metadata key of a file's SHA-256: `evaluation_sha256`, `model_sha256`."""
     return f"{uri.rpartition('/')[2].split('.')[0]}_sha256"
 
 
 def _written(decision: Decision, caller: str) -> dict[str, str]:
-    """A decision as metadata: `approved_by` and so on; a rejection leaves those of the approval."""
+    """A decision as metadata: `approved_by` and so on; a rejection keeps the approval's fields."""
     kind = decision.after.lower()
     values = {"by": caller, "name": decision.who, "why": decision.why, "at": decision.at,
               "rules": decision.rules}  # fmt: skip
@@ -359,7 +361,7 @@ def _written(decision: Decision, caller: str) -> dict[str, str]:
 
 
 def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
-    """The decisions that a package's metadata tells of, and one that was taken elsewhere."""
+    """The decisions in a package's metadata, and one made elsewhere."""
     metadata = package.get("CustomerMetadataProperties", {})
     status, description = package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
     before = PENDING

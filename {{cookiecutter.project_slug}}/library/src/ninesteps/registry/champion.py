@@ -1,7 +1,7 @@
-"""Whether a version was compared with the archive that was registered, and with what serves now.
+"""Checks that a version was compared with a registered archive, the one that serves now.
 
-For whoever approves, here and in an account, and for the job that looks again before a rollout: it
-takes this module along, which imports nothing but the standard library.
+It is used for approvals, here and in an account, and by the job that checks again before a rollout.
+That job carries this module, which imports only the standard library.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 NONE_SERVES = "none serves"
-"""The outcome in the section where no version was there to be compared with."""
+"""The outcome if there was no version to compare with."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """What the `evaluation.json` of a version says of the champion."""
+    """The champion's section in the `evaluation.json` of a version."""
 
     sha256: str  # of its archive
     is_none: bool
 
     @staticmethod
     def of(evaluation: bytes | Mapping[str, Any]) -> Champion | None:
-        """Read it; None where the gate did not speak of one.
+        """Read it; None if the gate does not compare with a champion.
 
         Raises:
             ValueError: if the file or its section is damaged.
@@ -39,11 +39,12 @@ class Champion:
             raise ValueError("the section of the champion is damaged") from None
 
     def version(self, archives: Iterable[tuple[int, str]], own: int | None) -> int | None:
-        """The newest version before `own` that has its archive; None if none has, or none served.
+        """The newest version before `own` with the champion's archive; None if there is none, or
+        none served.
 
         Args:
-            archives: as of `fault`, the newest first; no more are asked for than needed.
-            own: None of a run that registered no version.
+            archives: as for `fault`, newest first; read only as far as needed.
+            own: None for a run that registered no version.
         """
         if self.is_none:
             return None
@@ -51,35 +52,36 @@ class Champion:
                      if sha256 == self.sha256 and (own is None or number < own)), None)  # fmt: skip
 
     def fault(self, archives: Iterable[tuple[int, str]], own: int, serving: int | None) -> str:
-        """Why nothing can rest on the comparison; empty if something can.
+        """Why the comparison does not count; empty if it does.
 
         Args:
             archives: the SHA-256 of each version's archive as it was registered.
             own: the version's number.
-            serving: that of the version that serves now.
+            serving: the number of the version that serves now.
         """
         if not self.is_none:
             if any(sha256 == self.sha256 for _, sha256 in archives):
                 return ""
             return (
-                f"was compared with an archive of sha256 {self.sha256[:12]}, which is that of no "
-                "registered version: run the pipeline again"
+                f"was compared with an archive of sha256 {self.sha256[:12]}, which no registered "
+                "version has: run the pipeline again"
             )
         if serving in (None, own):
             return ""
         return (
-            f"was compared with no champion, and version {serving} serves now: run the pipeline "
-            "again"
+            f"was not compared with a champion, but version {serving} serves now: run the "
+            "pipeline again"
         )
 
     def notice(self, archives: Iterable[tuple[int, str]], own: int, serving: int | None) -> str:
-        """That another version serves by now than was compared with; empty if that is so no more.
+        """A notice if another version serves now than the one compared with; otherwise empty.
 
-        No fault: the comparison is true, and a person may say whether it still is enough.
+        This is not a fault: the comparison is valid, and the approver may decide whether it
+        suffices.
         """
         if self.is_none or serving in (None, own):
             return ""
         compared = [number for number, sha256 in archives if sha256 == self.sha256]
         if not compared or serving in compared:
             return ""
-        return f"it was compared with version {compared[0]}, and version {serving} serves now"
+        return f"it was compared with version {compared[0]}, but version {serving} serves now"

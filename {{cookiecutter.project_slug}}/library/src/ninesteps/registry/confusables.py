@@ -1,8 +1,8 @@
 """Letters and digits of any alphabet that look like Latin ones.
 
 From confusables.txt of Unicode Technical Standard #39, version 14: every letter and digit that it
-maps to letters a to z and digits alone, after compatibility decomposition and without marks; and
-the small capitals of Latin. Characters that decomposition or case folding already turns into Latin
+maps only to letters a to z and digits, after compatibility decomposition and without marks; and the
+small capitals of Latin. Characters that decomposition or case folding already turns into Latin
 letters, such as full-width or mathematical ones, are not listed.
 """
 
@@ -102,7 +102,7 @@ _CODE_POINTS = {
 LOOK_ALIKES = {
     int(point, 16): latin for latin, points in _CODE_POINTS.items() for point in points.split()
 }
-"""As `str.translate` takes it."""
+"""The table for `str.translate`."""
 
 ALIKE_IN_LATIN = str.maketrans({"i": "l", "1": "l", "|": "l", "0": "o", "m": "rn", "w": "vv"})
-"""Look-alikes among a to z and digits, in either case: I, l and 1; O and 0; m and rn; w and vv."""
+"""Look-alikes among Latin letters and digits: I, l and 1; O and 0; m and rn; w and vv."""

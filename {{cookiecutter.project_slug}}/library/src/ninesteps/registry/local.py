@@ -1,4 +1,4 @@
-"""The versions that were registered on this machine, as the local engine's state has them."""
+"""The versions that were registered on this machine, in the local engine's state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
 
 CHAIN_HEAD = "chain_head"
-"""Where a version's metadata has the head of the chain of events before its registration."""
+"""The metadata key for the head of the chain of events before a version's registration."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class LocalRegistry:
 
     local: Path
     group: str
-    read_only: bool = False  # it shows the state as it was when first asked
+    read_only: bool = False  # it shows the state at the time of its first use
 
     @cached_property
     def _state(self) -> State:
         return State(self.local / "state.db", self.read_only)
 
     def numbers(self) -> list[int]:
-        """The versions that there are, the newest first."""
+        """All versions, newest first."""
         return [package.version for package in self._state.model_packages(self.group)]
 
     def version(self, number: int) -> Version:
-        """One that there is."""
+        """An existing version."""
         (package,) = self._state.model_packages(self.group, number)
         changes = self._state.changes(self.group, number)
         version = version_of(
@@ -59,13 +59,13 @@ class LocalRegistry:
 
     @cached_property
     def _tests(self) -> dict[int, Entry]:
-        """The last A/B test of each version, as the chain of events has it."""
+        """The last A/B test of each version, from the chain of events."""
         tests = (entry for entry in self._state.events() if "ab_outcome" in entry.facts)
         own = (entry for entry in tests if entry.facts.get("group") == self.group)
         return {entry.facts["version"]: entry for entry in own}
 
     def _tested(self, number: int) -> dict[str, str]:
-        """How the last A/B test of a version ended, as a rollout is noted in an account."""
+        """How the last A/B test of a version ended, in the form that an account uses."""
         if number not in self._tests:
             return {}
         entry = self._tests[number]
@@ -75,14 +75,14 @@ class LocalRegistry:
         return {"rollout": test, "rollout_at": entry.at}
 
     def read(self, uri: str) -> bytes | None:
-        """The content of an S3 URI; None if nothing lies there."""
+        """The content of an S3 URI; None if there is no object."""
         file = self._file(uri)
         return file.read_bytes() if file else None
 
     def evidence(self, version: Version) -> list[EvidenceFile]:
-        """What a version rests on: as the steps of its run left it, and now.
+        """A version's evidence, as its run's steps wrote it and now.
 
-        What an erasure has left of a file counts as it was registered: the chain says so.
+        A file as left by an erasure counts as registered, because the chain records the erasure.
         """
         registered: dict[str, str] = {}
         for step in self._state.steps(version.execution):
@@ -104,7 +104,7 @@ class LocalRegistry:
                 yield EvidenceFile(f"the definition of run {run.id}", noted[0], now)
 
     def started_by(self, version: Version) -> str:
-        """Who started the run that registered it; empty if that was not kept."""
+        """Who started the run that registered it; empty if not recorded."""
         return next((e.started_by for e in self._state.executions(version.execution)), "")
 
     def findings(self, version: Version) -> bytes | None:
@@ -112,7 +112,7 @@ class LocalRegistry:
         return self.read(version.findings) if version.findings else None
 
     def table(self, version: Version) -> Ingested | None:
-        """What was read from the raw table that it was trained on; None if that is gone."""
+        """The summary of the raw table that it was trained on; None if it no longer exists."""
         s3 = self.local / "s3"
         runs = self._state.executions(version.execution)
         return next((summary_of(run.catalog, s3) for run in runs), None)
@@ -126,27 +126,28 @@ class LocalRegistry:
         return self._state.same_model_as(self.group, version.number)
 
     def erased(self, version: Version) -> str:
-        """That it learnt from records that were erased from this machine since."""
+        """A notice if it learnt from records that were since erased from this machine."""
         return Erasures.read(self._state, self.local).learnt_by(version.number)
 
     def ab_look(self, version: Version) -> None:
-        """None: a test on this machine is shown by the command that makes it."""
+        """None: a test on this machine is shown by the command that runs it."""
 
     def deployments(self, version: Version) -> tuple[Deployment, ...]:
         """The deployments of a version to the endpoint on this machine."""
         return deployments.of_version(self.local, self.group, version.number)
 
     def identity(self, who: str) -> str:
-        """Whoever they say: nobody signs in to this machine's registry."""
+        """The name that was given: this machine's registry has no sign-in."""
         return who
 
     def keep(self, version: Version, decision: Decision) -> bool:
-        """Keep a decision if the version still stands as before it: of several at once one is."""
+        """Record a decision if the version's status has not changed; of several at once, one is
+        recorded."""
         change = StatusChange(version.number, **vars(decision))
         return self._state.change_status(self.group, change)
 
     def archives(self) -> Iterator[tuple[int, str]]:
-        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+        """Each version, newest first, with the SHA-256 of its archive at registration."""
         for number in self.numbers():
             version = self.version(number)
             for step in self._state.steps(version.execution):
@@ -158,7 +159,7 @@ class LocalRegistry:
         return control.serving(self.local)
 
     def report(self, version: Version) -> Path | None:
-        """Where the page of the run that registered it lies; None if it has to be written first."""
+        """The path of the report of the run that registered it; None if it is not written yet."""
         page = self.local / "runs" / version.execution / PAGE
         return page if page.is_file() else None
 

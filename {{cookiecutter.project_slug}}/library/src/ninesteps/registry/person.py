@@ -1,6 +1,6 @@
-"""Whether two texts name one person, however they are typed.
+"""Decides whether two texts name the same person, however they are typed.
 
-The approval job takes this file with it, so it stands on the standard library alone.
+The approval job carries this file, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -24,30 +24,31 @@ Words = tuple[str, ...]
 
 
 def arn_of(context: Mapping[str, Any]) -> str:
-    """The ARN that a UserContext of SageMaker names; empty if it names nobody."""
+    """The ARN in a UserContext of SageMaker; empty if there is none."""
     return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
 
 
 def is_same_person(one: str, other: str) -> bool:
-    """Whether two texts name one person.
+    """Whether two texts name the same person.
 
     `Jo Doe <jo@example.com>` is `doe, JO` and `JO+x@example.com`, and the session of that name
     under any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. Texts that
-    look the same are the same, in whatever alphabet they are typed. Two people of the same name
-    count as one: that is the safer error.
+    look the same are the same, in any alphabet. Two people with the same name count as one, which
+    is the safer error.
     """
     return not set(_identities(one)).isdisjoint(_identities(other))
 
 
 def may_be_same_person(one: str, other: str) -> bool:
-    """Whether two texts that differ fit one person: `A. Smith`, `asmith` and `Ann Smith`."""
+    """Whether two different texts could name one person: `A. Smith`, `asmith` and `Ann Smith`."""
     return any(_fits(a, b) or _fits(b, a) for a in _names(one) for b in _names(other))
 
 
 def skeleton(text: str) -> str:
     """What a text looks like: texts that look the same have the same skeleton.
 
-    It has no marks, no case and nothing invisible; look-alikes become the Latin letters and digits.
+    It has no marks, no case and no invisible characters; look-alikes become Latin letters and
+    digits.
     """
     shown = _plain(text).translate(LOOK_ALIKES)  # capitals first: folded, they may look different
     folded = _plain(_plain(shown).casefold()).translate(LOOK_ALIKES)
@@ -55,7 +56,7 @@ def skeleton(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text decomposed, without marks, controls and fillers."""
+    """A decomposed text without marks, control characters and fillers."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(
         c for c in decomposed if unicodedata.category(c)[0] not in "MC" and c not in _FILLERS

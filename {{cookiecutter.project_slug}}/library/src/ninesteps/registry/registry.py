@@ -1,4 +1,4 @@
-"""Who may approve a registered version of the model, and which version may be deployed.
+"""The rules of who may approve a registered version, and which version may be deployed.
 
 Versions are kept on this machine (`local.py`) and in SageMaker's Model Registry (`account.py`).
 The rules here are the same for both.
@@ -37,22 +37,22 @@ PRODUCTION = "Production"
 """The stage of a version's life cycle that may need a second approval."""
 
 MAX_WHO, MAX_WHY = 100, 900
-"""Characters, as UTF-16 counts them: both fit into a model package's ApprovalDescription."""
+"""Limits in UTF-16 code units: together they fit into a model package's ApprovalDescription."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about a version."""
+    """A person's decision on a version."""
 
     before: str
     after: str
     who: str
     why: str
     at: str  # in UTC, to the second
-    stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
+    stage: str = ""  # the stage, such as Production; empty: the version itself
     evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
-    rules: str = ""  # in force then; empty where they were not kept
-    signature: str = ""  # as `ssh-keygen -Y sign` writes it; empty: not signed
+    rules: str = ""  # in force then; empty if not recorded
+    signature: str = ""  # in the format of `ssh-keygen -Y sign`; empty: not signed
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Version:
 
     @property
     def name(self) -> str:
-        """As a person calls it."""
+        """Its name for people."""
         return f"{self.group} version {self.number}"
 
     @property
@@ -83,20 +83,20 @@ class Version:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """S3 URIs of what an approval rests on."""
+        """S3 URIs of the evidence for an approval."""
         return tuple(dict.fromkeys(filter(None, (self.evaluation, *self.reports, self.model))))
 
     def last(self, stage: str = "") -> Decision | None:
-        """The decision that a stage stands by, if there was one."""
+        """The decision that is in force for a stage, if any."""
         return next((d for d in reversed(self.decisions) if d.stage == stage), None)
 
     @property
     def is_rejected(self) -> bool:
-        """Whether it was rejected, whatever its status is since: such a version stays so."""
+        """Whether it was ever rejected; a rejected version stays rejected, whatever its status."""
         return REJECTED in (self.status, *(decision.after for decision in self.decisions))
 
     def status_in(self, stage: str) -> str:
-        """How it stands in a stage of its life cycle, or as a version."""
+        """Its status in a stage of its life cycle, or as a version."""
         last = self.last(stage)
         return self.status if not stage else last.after if last else PENDING
 
@@ -110,7 +110,7 @@ def version_of(
     execution: str,
     decisions: tuple[Decision, ...],
 ) -> Version:
-    """A version from its model package: the request that made it, or what Describe says of it."""
+    """A version from its model package: from its create request or from Describe's answer."""
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
     model = containers[0].get("ModelDataUrl", "") if containers else ""
     sources = package.get("ModelMetrics", {})
@@ -125,12 +125,12 @@ def version_of(
 
 @dataclass(frozen=True)
 class EvidenceFile:
-    """A file that a version rests on."""
+    """A file of a version's evidence."""
 
     uri: str
-    registered: str  # its SHA-256 when the version was registered; empty if none was kept
+    registered: str  # its SHA-256 when the version was registered; empty if not recorded
     now: str  # ... and now; empty if it is gone
-    erased: str = ""  # that an erasure has changed or deleted it, and when; empty if none has
+    erased: str = ""  # which erasure changed or deleted it, and when; empty if none
 
     @property
     def name(self) -> str:
@@ -139,56 +139,56 @@ class EvidenceFile:
 
     @property
     def fault(self) -> str:
-        """Why nothing can rest on it; empty if something can."""
+        """Why it cannot be used as evidence; empty if it can."""
         if not self.now:
             return self.erased or "is gone"
         if not self.registered:
-            return "has no digest kept"
-        return "" if self.now == self.registered else "is not as it was registered"
+            return "has no recorded digest"
+        return "" if self.now == self.registered else "was changed after registration"
 
 
 Sign = Callable[[str], str]
-"""Gives the signature of a text."""
+"""Returns the signature of a text."""
 
 
 @dataclass(frozen=True)
 class ABLook:
-    """How an A/B test that goes on stood when it was last looked at."""
+    """The state of a running A/B test at its last evaluation."""
 
-    why: str  # it goes on, or why that is not known
-    at: str = ""  # when its job decided so; empty: it has not yet
-    look: int = 0  # how many there have been
+    why: str  # that it is running, or why that is unknown
+    at: str = ""  # when its job decided; empty: not yet
+    look: int = 0  # how many evaluations there have been
     share: int | None = None  # percent of the users that get the version
     metadata: Mapping[str, str] = field(default_factory=dict)  # as noted on a version at the end
 
 
 class Registry(Protocol):
-    """What keeps versions, and every decision on them."""
+    """A store of versions and of every decision on them."""
 
     @property
     def group(self) -> str:
         """The model package group."""
 
     def numbers(self) -> list[int]:
-        """The versions that there are, the newest first."""
+        """All versions, newest first."""
 
     def version(self, number: int) -> Version:
-        """One that there is."""
+        """An existing version."""
 
     def read(self, uri: str) -> bytes | None:
-        """The content of an S3 URI; None if nothing lies there."""
+        """The content of an S3 URI; None if there is no object."""
 
     def evidence(self, version: Version) -> list[EvidenceFile]:
-        """What a version rests on, at registration and now."""
+        """A version's evidence, at registration and now."""
 
     def started_by(self, version: Version) -> str:
-        """Who started the run that registered it; empty if that is not known."""
+        """Who started the run that registered it; empty if unknown."""
 
     def findings(self, version: Version) -> bytes | None:
         """Step 1's findings on its splits; None if there are none, or they may not be read."""
 
     def table(self, version: Version) -> Ingested | None:
-        """What was read from the raw table that it was trained on; None if that is not known."""
+        """The summary of the raw table that it was trained on; None if unknown."""
 
     def origin(self, version: Version) -> Mapping[str, Any]:
         """Where its run came from: code, library, settings, table; empty if it is not recorded."""
@@ -197,25 +197,26 @@ class Registry(Protocol):
         """The first version with the same archive, byte for byte, if it is an earlier one."""
 
     def erased(self, version: Version) -> str:
-        """That it learnt from records that were erased since; empty if that is not known."""
+        """A notice if it learnt from records that were since erased; empty if unknown."""
 
     def ab_look(self, version: Version) -> ABLook | None:
-        """How the A/B test stands that a version is in; None if it is in none."""
+        """The state of a version's A/B test; None if there is none."""
 
     def identity(self, who: str) -> str:
-        """Who decides, as this registry knows them, where they call themselves so."""
+        """The decider's name as this registry records it, from the name that was given."""
 
     def keep(self, version: Version, decision: Decision) -> bool:
-        """Keep a decision if the version still stands as before it: of several at once one is."""
+        """Record a decision if the version's status has not changed; of several at once, one is
+        recorded."""
 
     def archives(self) -> Iterator[tuple[int, str]]:
-        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+        """Each version, newest first, with the SHA-256 of its archive at registration."""
 
     def serving(self) -> int | None:
         """The version that serves; None if none does."""
 
     def report(self, version: Version) -> Path | None:
-        """Where the page of the run that registered it lies; None if it has to be written first."""
+        """The path of the report of the run that registered it; None if it is not written yet."""
 
 
 @dataclass(frozen=True)
@@ -229,22 +230,22 @@ class _Excluded:
 
 @dataclass(frozen=True)
 class Approvals:
-    """What may be decided on the versions of a registry, and what may be deployed."""
+    """Approves and rejects versions of a registry, and decides which may be deployed."""
 
     registry: Registry
-    expected: Expected  # what a version has to be made under
+    expected: Expected  # what versions have to be made under
     require_second_approver: bool = False
     before_production: bool = False
-    option: str = ""  # by which commands act on this registry, such as ` --env prod`
+    option: str = ""  # with which commands act on this registry, such as ` --env prod`
     require_signature: bool = False
-    signers: Signers | None = None  # who may sign; None: nobody is listed
+    signers: Signers | None = None  # who may sign; None: no list
     gate: gates.Gate | None = None  # in force here; that of an account is its stack's
 
     @property
     def rules(self) -> str:
-        """The rules that decisions are taken under, as they are kept with each."""
+        """The rules that decisions are made under, as recorded with each."""
         asked = {"require_second_approver": self.require_second_approver}
-        if not self.option:  # in an account the second approval is asked for by the rollout
+        if not self.option:  # in an account the rollout asks for the second approval
             asked["before_production"] = self.before_production
             asked |= {SIGNED: True} if self.require_signature else {}
         parts = [f"gate {self.gate}"] if self.gate else []
@@ -255,7 +256,7 @@ class Approvals:
         """A version.
 
         Raises:
-            RegistryError: if there is none of that number.
+            RegistryError: if there is none with that number.
         """
         numbers = self.registry.numbers()
         if number not in numbers:
@@ -264,16 +265,16 @@ class Approvals:
         return self.registry.version(number)
 
     def check(self, number: int, after: str, stage: str = "") -> Version:
-        """A version that could go to a status, whoever asks for it.
+        """A version whose status could change to the given one, by anybody.
 
         Raises:
-            RegistryError: if it could not.
+            RegistryError: if it cannot.
         """
         version = self.find(number)
         if stage and not self.before_production:
             raise RegistryError(
                 f"{version.name} needs no second approval: [approval] before_production of "
-                "pipeline.toml does not ask for one"
+                "pipeline.toml does not require one"
             )
         if stage and version.status == PENDING:
             raise RegistryError(f"{version.name} is not approved yet: {self.command(number)}")
@@ -281,7 +282,7 @@ class Approvals:
             stays = (
                 "; nothing was changed"
                 if after == REJECTED
-                else "; a rejected version stays so: register another"
+                else "; a rejected version stays rejected: register another one"
             )
             raise RegistryError(f"{version.name} {how(version)}{stays}")
         if version.status_in(stage) == after and not self.objection(version, stage):
@@ -293,13 +294,13 @@ class Approvals:
     def approve(
         self, number: int, who: str, why: str, stage: str = "", sign: Sign | None = None
     ) -> Decision:
-        """Approve a version, or let it go on to a stage such as Production.
+        """Approve a version, or approve it for a stage such as Production.
 
         Args:
-            sign: gives the signature of a text.
+            sign: returns the signature of a text.
 
         Raises:
-            RegistryError: if it cannot be, or may not be by this person; nothing was changed.
+            RegistryError: if it cannot be approved, or not by this person; nothing was changed.
         """
         version = self.check(number, APPROVED, stage)
         who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
@@ -318,11 +319,11 @@ class Approvals:
         return self._keep(version, APPROVED, who, why, stage, sign)
 
     def notices(self, number: int, who: str, stage: str = "") -> list[str]:
-        """What whoever approves should know, and what refuses nobody.
+        """Notices for the approver; they do not prevent the approval.
 
-        They may be an excluded person, by their initials; the code may not be what the commit has;
-        the model may be an earlier version's; another version may serve by now than the one that
-        it was compared with; a record that it learnt from may have been erased.
+        The approver may be an excluded person, by their initials; the code may differ from the
+        commit; the model may be identical to an earlier version's; another version may serve now
+        than the one it was compared with; a record that it learnt from may have been erased.
         """
         known, version = self.registry.identity(who), self.find(number)
         notices = [
@@ -331,7 +332,7 @@ class Approvals:
             if not is_same_person(known, other.name) and may_be_same_person(known, other.name)
         ]
         if changes := origin_text.dirty(self.registry.origin(version)):
-            notices.append(f"{version.name} was made from code that is not committed: {changes}")
+            notices.append(f"{version.name} was made from uncommitted code: {changes}")
         if earlier := self.registry.same_model_as(version):
             same = f"{version.name} has the same bytes as version {earlier}"
             is_there = earlier in self.registry.numbers()
@@ -342,13 +343,13 @@ class Approvals:
         return [*notices, *self.erasure_notices(version)]
 
     def erasure_notices(self, version: Version) -> list[str]:
-        """What whoever approves or deploys should know of erasures, which refuse nobody either."""
+        """Notices of erasures for whoever approves or deploys; they do not prevent either."""
         erased = self.registry.erased(version)
-        again = "the next `pipeline run` registers one that did not"
+        again = "the next `pipeline run` registers a version that did not"
         return [f"{version.name} {erased}: {again}"] if erased else []
 
     def reject(self, number: int, who: str, why: str) -> Decision:
-        """Reject a version, or withdraw one that was approved: it is never deployed again.
+        """Reject a version, or withdraw an approved one: it is never deployed again.
 
         Raises:
             RegistryError: if it was rejected already; nothing was changed.
@@ -363,21 +364,21 @@ class Approvals:
         """A version that may be deployed.
 
         Args:
-            has_served: it has served before, and a rollback returns to it. Floors and rules of
-                approval that have changed since do not matter: it met those of its time.
+            has_served: it has served before, and a rollback returns to it. Later changes of floors
+                and rules of approval do not matter: it met those in force at its time.
 
         Raises:
-            RegistryError: if it may not, with the command that would change that, if any does.
+            RegistryError: if it may not be, with the command that helps, if any.
         """
         version = self.find(number)
         if version.is_rejected:
-            raise RegistryError(f"{version.name} {how(version)}; it is never deployed")
+            raise RegistryError(f"{version.name} {how(version)}; it can never be deployed")
         if version.status != APPROVED:
             raise RegistryError(f"{version.name} is not approved: {self.command(number)}")
         second = to_production and self.before_production
         if second and version.status_in(PRODUCTION) != APPROVED:
             raise RegistryError(
-                f"{version.name} is approved, and not yet for production: "
+                f"{version.name} is approved, but not yet for production: "
                 f"{self.command(number, PRODUCTION)}"
             )
         for stage in ("", PRODUCTION) if second else ("",):
@@ -392,7 +393,7 @@ class Approvals:
     def objection(self, version: Version, stage: str = "") -> str:
         """Why an approval does not count under the rules in force; empty if it counts.
 
-        It was given under earlier rules. Another person may approve the version again.
+        It was given under earlier rules. Another person can approve the version again.
         """
         if version.status_in(stage) != APPROVED:
             return ""
@@ -406,7 +407,7 @@ class Approvals:
                 return f"was approved{place} by {by}, who {other.did}, and {other.rule}"
         if last and not last.signature and self.require_signature:
             return (
-                f"was approved{place} by {by} without a signature, and [approval] {SIGNED} of "
+                f"was approved{place} by {by} without a signature, but [approval] {SIGNED} of "
                 "pipeline.toml asks for one"
             )
         fault = self.signature_fault(version, last) if last else ""
@@ -416,7 +417,7 @@ class Approvals:
         """Why the signature of a decision does not count; empty if it does, or there is none.
 
         Args:
-            only_text: whoever signed it, as of a version that has served when they might.
+            only_text: accept any signer, as for a version that has served.
         """
         if not decision.signature:
             return ""
@@ -449,9 +450,9 @@ class Approvals:
             yield _Excluded(first.who, f"approved {version.name}", rule)
 
     def may_give(self, number: int, who: str, stage: str = "") -> bool:
-        """Whether a person may approve a version: one who may not is not offered as who does.
+        """Whether to offer a person as the approver: not one who may not approve.
 
-        Who started its run is not either, though no rule asks for somebody else.
+        Nor who started its run, even if no rule requires somebody else.
         """
         version, known = self.find(number), self.registry.identity(who)
         others = [other.name for other in self._excluded(version, stage)]
@@ -460,30 +461,36 @@ class Approvals:
         return not any(other and is_same_person(known, other) for other in others)
 
     def command(self, number: int, stage: str = "") -> str:
-        """What approves a version, as it is typed."""
+        """The command that approves a version."""
         stage = f" --for {stage.lower()}" if stage else ""
         return f"pipeline approve {number}{stage}{self.option}"
 
     def _check_what_it_rests_on(self, version: Version, floors: bool = True) -> None:
-        """The floors and the library that it was made under, and the files of its evidence."""
+        """Check the floors and library that it was made under, and the files of its evidence."""
         if floors and (violation := self.expected.violation(version.metadata)):
             raise RegistryError(f"{version.name}: {violation}")
         evidence = self.registry.evidence(version)
         for file in evidence:
             if file.fault:
-                raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
+                raise RegistryError(
+                    f"{version.name} cannot be approved or deployed: its evidence "
+                    f"{file.uri} {file.fault}"
+                )
         if version.evaluation or (self.gate and floors):
             self._check_evaluation(version, {e.uri: e.registered for e in evidence}, floors)
 
     def _check_evaluation(self, version: Version, digests: Mapping[str, str], floors: bool) -> None:
-        """The metrics are those of this version's archive, and pass the gate in force."""
+        """Check that the metrics are of this version's archive and pass the gate in force."""
         content = self.registry.read(version.evaluation)
         if content is None:
-            raise RegistryError(f"{version.name} has no evaluation.json to rest on")
+            raise RegistryError(f"{version.name} has no evaluation.json")
         now = hashlib.sha256(content).hexdigest()  # of the bytes that are read here
         file = EvidenceFile(version.evaluation, digests[version.evaluation], now)
         if file.fault:
-            raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
+            raise RegistryError(
+                f"{version.name} cannot be approved or deployed: its evidence "
+                f"{file.uri} {file.fault}"
+            )
         judged, model = judged_model(content), digests.get(version.model, "")
         if judged and judged != model:
             raise RegistryError(
@@ -499,7 +506,7 @@ class Approvals:
             )
 
     def _check_champion(self, version: Version, evaluation: bytes) -> None:
-        """What it was compared with is a registered archive, and there was one if one serves."""
+        """Check that it was compared with a registered archive, or that no version serves."""
         champion = _champion(evaluation)
         if champion is None:
             return
@@ -509,7 +516,7 @@ class Approvals:
             raise RegistryError(f"{version.name} {fault}")
 
     def _other_champion(self, version: Version) -> str:
-        """That another version serves by now than it was compared with; empty if not."""
+        """A notice if another version serves now than it was compared with; otherwise empty."""
         content = self.registry.read(version.evaluation) if version.evaluation else None
         champion = _champion(content) if content else None
         if champion is None:
@@ -538,11 +545,11 @@ class Approvals:
         if self.registry.keep(version, decision):
             return decision
         now = how(self.registry.version(version.number), stage)
-        raise RegistryError(f"{version.name} {now}, just before you: nothing was changed by you")
+        raise RegistryError(f"{version.name} {now}, just before you; you changed nothing")
 
 
 def how(version: Version, stage: str = "") -> str:
-    """How a version stands, such as `was approved by Jo at 2026-01-31T12:00:00Z`."""
+    """A version's status, such as `was approved by Jo at 2026-01-31T12:00:00Z`."""
     last = version.last(stage)
     if last is None:
         return f"is {version.status}"
@@ -551,7 +558,7 @@ def how(version: Version, stage: str = "") -> str:
 
 
 def listed(numbers: list[int]) -> str:
-    """Numbers as a person lists them: runs of them by their ends, and no more than ten."""
+    """Numbers as a list: consecutive ones as ranges, and at most ten entries."""
     spans: list[list[int]] = []
     for number in sorted(numbers):
         if spans and number == spans[-1][1] + 1:
@@ -563,10 +570,10 @@ def listed(numbers: list[int]) -> str:
 
 
 def worded(what: str, text: str, longest: int) -> str:
-    """A text as it is kept: in one line, without characters that nobody sees.
+    """A text as it is recorded: on one line, without invisible characters.
 
     Raises:
-        RegistryError: if nothing is left of it, or too much.
+        RegistryError: if the result is empty or too long.
     """
     shown = "".join(c if _is_shown(c) else " " for c in unicodedata.normalize("NFC", text))
     kept = " ".join(shown.split())
@@ -583,12 +590,12 @@ JOINERS = "\u200c\u200d"
 
 
 def _is_shown(character: str) -> bool:
-    """Neither a control, nor one that turns or hides what stands beside it."""
+    """Neither a control character, nor one that reverses or hides its neighbours."""
     return character in JOINERS or unicodedata.category(character)[0] != "C"
 
 
 def judged_model(evaluation: bytes) -> str:
-    """SHA-256 of the archive that an evaluation.json is about; empty if it does not say."""
+    """SHA-256 of the archive that an evaluation.json describes; empty if not recorded."""
     try:
         return str(json.loads(evaluation).get("model_sha256", ""))
     except (ValueError, AttributeError):
@@ -612,12 +619,12 @@ def failed_comparisons(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
 
 
 def metrics(evaluation: bytes) -> dict[str, float]:
-    """The numbers of an evaluation.json, by the names that gates have for them.
+    """The values of an evaluation.json, by the names that gates use.
 
     Without a facet no groups were compared: the worst of all facets is then no measurement.
 
     Raises:
-        RegistryError: if it is no evaluation.
+        RegistryError: if it is not an evaluation.
     """
     try:
         content: dict[str, Any] = json.loads(evaluation)

@@ -1,4 +1,4 @@
-"""Signatures of approvals, in the format of `ssh-keygen -Y sign`, and who may give them.
+"""Signatures of approvals, in the format of `ssh-keygen -Y sign`, and who may sign.
 
 https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig has the format, `man
 ssh-keygen` that of the file of allowed signers. Keys are read, and signatures made and checked, by
@@ -27,10 +27,10 @@ from ninesteps.local.chain_tables import DECISIONS
 from ninesteps.registry.person import is_same_person
 
 NAMESPACE = "ninesteps-approval"
-"""What signatures of approvals are for: one that was made for something else is none."""
+"""The namespace of approvals' signatures; one for another namespace does not count."""
 
 SIGNED = "require_signature"
-"""The rule that an approval is signed, as it is kept with each decision."""
+"""The rule that approvals must be signed, as recorded with each decision."""
 
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
@@ -38,10 +38,10 @@ _HASHES = ("sha512", "sha256")
 _CURVES = {"nistp256": "SHA256", "nistp384": "SHA384", "nistp521": "SHA512"}
 _LEAST_RSA_BITS = 2048
 _KEPT_BESIDE = ("decision", "signature")
-"""Facts of a decision's entry that are not signed: they come after the signature."""
+"""Fields of a decision's entry that are not signed, because they are added after the signature."""
 
 Ask = Callable[[str], str]
-"""How a passphrase is asked for."""
+"""Asks for a passphrase."""
 
 
 class SignatureError(RegistryError):
@@ -50,7 +50,7 @@ class SignatureError(RegistryError):
 
 @dataclass(frozen=True)
 class _Parts:
-    """A signature, taken apart."""
+    """The parts of a signature."""
 
     key: bytes  # as OpenSSH writes public keys
     namespace: str
@@ -67,20 +67,20 @@ class _Parts:
 
     @property
     def fingerprint(self) -> str:
-        """The key's, as `ssh-keygen -l` shows it."""
+        """The key's fingerprint, as `ssh-keygen -l` shows it."""
         return fingerprint(self.key)
 
 
 def signed_text(facts: Mapping[str, Any]) -> str:
-    """What is signed of a decision: the facts of its entry in the chain, as canonical JSON."""
+    """The signed text of a decision: the fields of its entry in the chain, as canonical JSON."""
     return canonical({key: value for key, value in facts.items() if key not in _KEPT_BESIDE})
 
 
 def sign(message: str, key: Path, ask: Ask) -> str:
-    """Sign a text with the key in a file; with a public key's file, by the agent that has it.
+    """Sign a text with the key in a file; for a public key's file, the SSH agent signs.
 
     Args:
-        ask: gives the passphrase of an encrypted key.
+        ask: returns the passphrase of an encrypted key.
 
     Raises:
         SignatureError: if the key cannot be used.
@@ -101,7 +101,7 @@ def sign(message: str, key: Path, ask: Ask) -> str:
 
 
 def check(message: str, signature: str) -> str:
-    """Check that a signature is of a text, by whichever key; gives the key's fingerprint.
+    """Check that a signature is of a text, by any key; return the key's fingerprint.
 
     Raises:
         SignatureError: if it is not, or is of a kind that is not supported here.
@@ -115,21 +115,21 @@ def _checked(message: str, signature: str) -> _Parts:
     parts = _taken_apart(signature)
     if parts.namespace != NAMESPACE:
         raise SignatureError(
-            f"the signature is for {parts.namespace!r}: expected one for {NAMESPACE!r}"
+            f"expected a signature for {NAMESPACE!r}, got one for {parts.namespace!r}"
         )
     try:
         _verify(parts, parts.signed(message))
     except InvalidSignature:
         raise SignatureError(
-            "the signature is not of this decision: it is another one's, or something of the "
-            "decision was changed"
+            "the signature does not match this decision: it is of another one, or the decision "
+            "was changed"
         ) from None
     return parts
 
 
 @dataclass(frozen=True)
 class Signer:
-    """A line of the file of allowed signers."""
+    """A line of the allowed signers file."""
 
     principals: tuple[str, ...]
     key: bytes
@@ -138,7 +138,7 @@ class Signer:
     before: datetime | None = None
 
     def may_sign(self, who: str, at: datetime) -> bool:
-        """Whether the key is this person's, for approvals, at that moment."""
+        """Whether the key is listed for this person, for approvals, at that moment."""
         if self.namespaces and not any(fnmatch.fnmatchcase(NAMESPACE, n) for n in self.namespaces):
             return False
         if (self.after and at < self.after) or (self.before and at >= self.before):
@@ -150,7 +150,8 @@ class Signer:
 
 @dataclass(frozen=True)
 class Signers:
-    """The people who may sign approvals, with their keys: a file as `ssh-keygen` reads it."""
+    """The people who may sign approvals, with their keys: an allowed signers file of
+    `ssh-keygen`."""
 
     file: Path
 
@@ -172,7 +173,7 @@ class Signers:
         return [self._signer(n, line) for n, line in lines if line and not line.startswith("#")]
 
     def check(self, message: str, signature: str, who: str, at: str) -> str:
-        """Check that a person signed a text and may sign; gives the key's fingerprint.
+        """Check that a person signed a text and may sign; return the key's fingerprint.
 
         Raises:
             SignatureError: if not.
@@ -181,8 +182,8 @@ class Signers:
         moment = datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         if not any(line.key == parts.key and line.may_sign(who, moment) for line in self.lines):
             raise SignatureError(
-                f"the signature is by a key that {self.file.name} does not list for {who} at that "
-                f"moment: {parts.fingerprint}"
+                f"expected a key that {self.file.name} lists for {who} at that moment, got "
+                f"{parts.fingerprint}"
             )
         return parts.fingerprint
 
@@ -220,7 +221,7 @@ _OPTION = re.compile(r'([\w-]+)(?:="([^"]*)")?')
 
 
 def _moment(value: str, place: str) -> datetime:
-    """A moment of allowed signers: in UTC with Z behind it, else by this machine's clock."""
+    """A time in an allowed signers file: UTC with a final Z, otherwise local time."""
     digits = value.removesuffix("Z")
     form = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(len(digits), "")
     try:
@@ -231,7 +232,7 @@ def _moment(value: str, place: str) -> datetime:
 
 
 def _names(principal: str, who: str) -> bool:
-    """Whether a principal, or a pattern of such, names a person."""
+    """Whether a principal, or a pattern of principals, matches a person."""
     if not set(principal) & {"*", "?"}:
         return is_same_person(principal, who)
     words = re.findall(r"[^\s<>,;()\"]+", who)
@@ -239,7 +240,7 @@ def _names(principal: str, who: str) -> bool:
 
 
 def faults(chain: Iterable[Entry], signers: Signers | None) -> Iterator[Fault]:
-    """The entries of a chain whose signature does not count, or is missing though asked for."""
+    """The entries of a chain with an invalid signature, or without a required one."""
     for entry in chain:
         facts, signature = entry.facts, entry.facts.get("signature")
         if entry.kind not in DECISIONS.values():
@@ -252,7 +253,7 @@ def faults(chain: Iterable[Entry], signers: Signers | None) -> Iterator[Fault]:
             elif signature:
                 check(signed_text(facts), str(signature))
             elif entry.kind == "approved" and f"{SIGNED} = true" in str(facts.get("rules")):
-                raise SignatureError("it has no signature, and the rules of that time ask for one")
+                raise SignatureError("expected a signature by the rules of that time, got none")
         except (SignatureError, KeyError, ValueError) as error:
             yield Fault(entry.number, str(error))
 
@@ -270,7 +271,7 @@ def _string(content: bytes) -> bytes:
 
 
 def _fields(content: bytes, count: int) -> list[bytes]:
-    """Strings of SSH's encoding, so many and then whatever is left.
+    """A given number of strings in SSH's encoding, and the rest.
 
     Raises:
         ValueError: if there are fewer.
@@ -279,7 +280,7 @@ def _fields(content: bytes, count: int) -> list[bytes]:
     for _ in range(count):
         length = int.from_bytes(content[:4], "big")
         if len(content) < 4 + length:
-            raise ValueError("it is cut")
+            raise ValueError("it is truncated")
         fields.append(content[4 : 4 + length])
         content = content[4 + length :]
     return [*fields, content]
@@ -301,9 +302,9 @@ def _taken_apart(signature: str) -> _Parts:
         algorithm, raw, more = _fields(signed, 2)
         parts = _Parts(key, namespace.decode(), hash_.decode(), algorithm.decode(), raw)
     except (ValueError, binascii.Error):
-        raise SignatureError("the signature is none that `ssh-keygen -Y sign` writes") from None
+        raise SignatureError("expected a signature in the format of `ssh-keygen -Y sign`") from None
     if rest or (more and not parts.algorithm.startswith("sk-")) or parts.hash not in _HASHES:
-        raise SignatureError("the signature is none that `ssh-keygen -Y sign` writes")
+        raise SignatureError("expected a signature in the format of `ssh-keygen -Y sign`")
     return parts
 
 
@@ -319,8 +320,8 @@ def _verify(parts: _Parts, signed: bytes) -> None:
     """Check the signature itself.
 
     Raises:
-        SignatureError: if its key is of a kind that is not supported.
-        cryptography.exceptions.InvalidSignature: if it is not of these bytes by its key.
+        SignatureError: if its type of key is not supported.
+        cryptography.exceptions.InvalidSignature: if it does not match the bytes and key.
     """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
@@ -351,14 +352,14 @@ def _verify(parts: _Parts, signed: bytes) -> None:
             key.verify(parts.signature, signed, padding.PKCS1v15(), digest)
         else:
             raise _unsupported(f"{kind} with {parts.algorithm}")
-    except ValueError:  # of numbers that are none
+    except ValueError:  # of invalid numbers
         raise InvalidSignature from None
 
 
 def _unsupported(kind: str) -> SignatureError:
     return SignatureError(
-        f"the signature is by a key of type {kind}: expected ssh-ed25519, ecdsa-sha2-nistp256, "
-        f"-nistp384, -nistp521, or ssh-rsa of at least {_LEAST_RSA_BITS} bits"
+        "expected a key of type ssh-ed25519, ecdsa-sha2-nistp256, -nistp384, -nistp521, or "
+        f"ssh-rsa of at least {_LEAST_RSA_BITS} bits, got {kind}"
     )
 
 
@@ -374,7 +375,7 @@ def _private_key(content: bytes, file: Path, ask: Ask) -> Any:
         pass
     except (ValueError, UnsupportedAlgorithm) as error:
         if "password" not in str(error).lower():
-            raise SignatureError(f"{file} is not a private key that can be used: {error}") from None
+            raise SignatureError(f"{file} is not a usable private key: {error}") from None
     try:
         return load(content, ask(f"passphrase of {file}").encode())
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -418,11 +419,11 @@ def _mpint(number: int) -> bytes:
 
 
 def _signed_by_agent(message: str, public: Path) -> str:
-    """Have `ssh-keygen` sign by the agent that has the private key of a public one's file."""
+    """Have `ssh-keygen` sign through the SSH agent with the private key of a public key's file."""
     program = shutil.which("ssh-keygen")
     if program is None:
-        raise SignatureError(f"{public} is no private key, and there is no ssh-keygen that could "
-                             "ask an agent for it")  # fmt: skip
+        raise SignatureError(f"{public} is not a private key, and ssh-keygen, which could ask an "
+                             "agent, is not installed")  # fmt: skip
     done = subprocess.run(
         [program, "-Y", "sign", "-n", NAMESPACE, "-f", str(public)], input=message.encode(),
         capture_output=True, check=False,

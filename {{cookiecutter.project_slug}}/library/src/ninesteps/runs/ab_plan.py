@@ -17,7 +17,7 @@ else:
     from ninesteps.containers import ab_decision
 
 BLOCKS_A_DAY = 16
-"""Looks at the evidence that are simulated; the test itself looks after every outcome."""
+"""How many looks at the evidence are simulated; the test itself looks after every outcome."""
 
 RUNS = 500
 SEED = 20
@@ -26,24 +26,24 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Plan:
-    """What to expect of a test with a true difference."""
+    """What to expect from a test with a true difference."""
 
     difference: float  # of the challenger's rate from main's
     better: dict[int, float]  # days of users -> the chance that it ends as better within them
     worse: dict[int, float]  # ... as worse
-    users: float | None  # that half of the tests which end as better need; None if few do
-    days: float | None  # until these end, the wait for the last outcomes included
+    users: float | None  # the median of the tests that end as better; None if few do
+    days: float | None  # until these end, including the wait for the last outcomes
 
 
 def rules_of(settings: Settings) -> ab_decision.Rules:
-    """What a test is decided by, of `[ab]` and `[deploy]`."""
+    """The rules of `[ab]` and `[deploy]` that decide a test."""
     return ab_decision.Rules.from_json(settings.ab_rules)
 
 
 def plan(
     rules: ab_decision.Rules, users_a_day: int, rate: float, differences: Sequence[float]
 ) -> list[Plan]:
-    """What to expect, by simulated tests, of each true difference.
+    """What to expect for each true difference, from simulated tests.
 
     Args:
         rate: of main, between 0 and 1.
@@ -53,13 +53,13 @@ def plan(
 
 
 def marks(rules: ab_decision.Rules) -> list[int]:
-    """The days of users that a plan speaks of: a week, two, and all that `max_days` counts."""
+    """The days of users in a plan: a week, two weeks, and all that `max_days` allows."""
     last = _last_day(rules)
     return sorted({*(day for day in (WEEK, 2 * WEEK) if day <= last), last})
 
 
 def _last_day(rules: ab_decision.Rules) -> int:
-    """The last day whose users count: then the wait for their outcomes ends the test."""
+    """The last day whose users count; after it the test only waits for their outcomes."""
     return int(rules.max_days - rules.window_hours / 24)
 
 
@@ -88,7 +88,7 @@ def _plan(rules: ab_decision.Rules, users_a_day: int, rate: float, difference: f
 def as_json(
     rules: ab_decision.Rules, users_a_day: int, rate: float, plans: Sequence[Plan]
 ) -> dict[str, Any]:
-    """The plans, for a program to read."""
+    """The plans as data."""
     return {
         "users_a_day": users_a_day,
         "rate": rate,

@@ -1,6 +1,7 @@
 """Simulates A/B tests, many at a time: how often and when the bets of `ab_decision` decide.
 
-The same numbers as `ABTest`'s, computed for all users of a test at once; a test holds them equal.
+The same numbers as `ABTest`'s, computed for all users of a test at once; a unit test checks that
+they are equal.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ else:
 Numbers = NDArray[np.float64]
 
 AT_ONCE = 1_000_000
-"""Users of all the tests that are simulated at a time: some hundred MB of memory at most."""
+"""Users simulated at a time, over all tests: a few hundred MB of memory at most."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """When simulated tests would end, in counted users, (runs,) each; 0: not within their users."""
+    """When simulated tests end, in counted users, (runs,) each; 0: not within their users."""
 
     better: NDArray[np.int64]
     worse: NDArray[np.int64]
@@ -35,7 +36,7 @@ class Ends:
         return self._is_first(self.better, self.worse, users)
 
     def is_worse_within(self, users: float) -> NDArray[np.bool_]:
-        """The same of worse."""
+        """The same for worse."""
         return self._is_first(self.worse, self.better, users)
 
     @staticmethod
@@ -51,7 +52,8 @@ def shares(rules: ab_decision.Rules, users: int, late: int = 0) -> Numbers:
     """The challenger's share of each user in a test, (users,), between 0 and 1.
 
     Args:
-        late: users who come before the outcome of one is known: the share grows later by as many.
+        late: users who arrive before the outcome of one is known; they delay the growth of the
+            share.
     """
     ramp = np.arange(users) < rules.first_users + late
     return np.where(ramp, rules.first_share, rules.share) / 100
@@ -68,9 +70,9 @@ def simulate(
     """Simulate tests.
 
     Args:
-        rates: the true ones of main and of the challenger; of each user, (users,), if they drift.
+        rates: the true ones of main and of the challenger; for each user, (users,), if they drift.
         w: the challenger's share of each user, (users,).
-        week: users in a week: before them nothing is found better.
+        week: users in a week; before that no version is found better.
     """
     chance = np.random.default_rng(seed)
     better, worse = [], []
@@ -110,7 +112,7 @@ def evidence(
 def _stakes(
     rules: ab_decision.Rules, q: Numbers, w: Numbers | float
 ) -> Iterator[tuple[float, Numbers, Numbers]]:
-    """For each distance its part, and what is put on better and on worse; q's shape each."""
+    """For each distance its weight, and the bets on better and on worse, each in the shape of q."""
     scale = 2 * w * (1 - w) / np.sqrt(q * (1 - q))
     losses = np.maximum(q / w, (1 - q) / (1 - w))
     gains = np.maximum((1 - q) / w, q / (1 - w))
@@ -133,7 +135,7 @@ def simulate_blocks(
     seed: int,
     week: int = 0,
 ) -> Ends:
-    """Simulate tests of many users, who come in blocks: the evidence is looked at after each.
+    """Simulate tests with many users in blocks; the evidence is evaluated after each block.
 
     Within a block the bets stay the same, so that the four kinds of users are counted and not drawn
     one by one. It is the same test with fewer looks.
@@ -171,12 +173,12 @@ def simulate_blocks(
 
 
 def _portions(runs: int, users: int) -> Iterator[int]:
-    """Runs that are simulated at a time."""
+    """How many runs are simulated at a time."""
     at_once = max(1, AT_ONCE // users)
     for begin in range(0, runs, at_once):
         yield min(at_once, runs - begin)
 
 
 def _first(is_reached: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The first user, from 1, at whom each run has reached it; 0 for none."""
+    """The first user, from 1, at which each run reaches the limit; 0 if none."""
     return np.where(is_reached.any(1), is_reached.argmax(1) + 1, 0).astype(np.int64)

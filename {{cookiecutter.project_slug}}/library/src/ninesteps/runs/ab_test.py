@@ -1,8 +1,8 @@
 """`pipeline deploy V --ab`: simulated users, real requests and real processes on this machine.
 
-The users' time is compressed: they come as fast as they are answered, and an event has the moment
-at which it would have come. All that is kept is a file of events: a test that was stopped at any
-moment, even by a kill, goes on from there.
+The users' time is compressed: requests are sent as fast as they are answered, and each event has
+its simulated moment. The only state is a file of events: a test that was stopped at any moment,
+even by a kill, continues from there.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ else:
     from ninesteps.containers.refusals import refuses
 
 EVENTS, TEST, PAGE = "events.jsonl", "test.json", "page.html"
-"""The files of a test: what happened, what it is a test of, and what is shown of it."""
+"""The files of a test: its events, its definition, and what is shown of it."""
 
 RETURNING = 0.2
-"""Of the simulated requests, those of users who have been there before."""
+"""The share of simulated requests from returning users."""
 
 UNKNOWN = 0.02
-"""Of the simulated outcomes, those that nobody tells of."""
+"""The share of simulated outcomes that are never reported."""
 
 OUTCOME_HOURS = 6.0
-"""After which an outcome is told of, on average; all within the window."""
+"""The average delay of an outcome; all are reported within the window."""
 
 BATCH = 64
-"""Requests between one look at the shares and the next."""
+"""Requests between two looks at the shares."""
 
 CALLERS = 4
-"""Requests that are under way at a time."""
+"""Concurrent requests."""
 
 AFTER = 0.05  # seconds between looks at the endpoint
 READY_SECONDS = 120.0
@@ -60,7 +60,7 @@ READY_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Population:
-    """Simulated users, each the same whenever it is asked for."""
+    """Simulated users; each is the same every time."""
 
     users: int  # new ones a day
     rates: tuple[float, float]  # the true shares of good outcomes: of main and the challenger
@@ -79,7 +79,7 @@ class Population:
         return f"user {number if is_new else chance.randrange(number)}"
 
     def outcome(self, reply: ab_events.Reply, number: int) -> ab_events.Outcome | None:
-        """What comes of a reply; None: nobody tells of it. A reply that failed is no help."""
+        """The outcome of a reply; None: never reported. A failed reply is a bad outcome."""
         chance = random.Random(f"{self.seed} outcome {number}")  # noqa: S311
         is_known, hours = chance.random() >= UNKNOWN, chance.expovariate(1 / OUTCOME_HOURS)
         value = chance.random() < self.rates[reply.arm] and reply.status == 200
@@ -91,7 +91,7 @@ class Population:
 
 @dataclass
 class Run:
-    """A test that goes on."""
+    """A running test."""
 
     rehearsal: Rehearsal
     package: ModelPackage  # the version that is tested
@@ -107,7 +107,7 @@ class Run:
         """Send requests until the test is decided, and tell the endpoint.
 
         Raises:
-            DeployError: if the endpoint ends, or no longer tests the version.
+            DeployError: if the endpoint stops, or no longer tests the version.
         """
         known = self.rehearsal.known(self.package)
         caller = Caller(self.rehearsal.port(), known.requests(), known.content_type)
@@ -130,7 +130,7 @@ class Run:
         self.rehearsal.ask("ab_end", decision=self.noted(), takes_over=self.test.share == 100)
 
     def noted(self) -> dict[str, Any]:
-        """What the chain of events has of the test, and why it ended."""
+        """The test's entry for the chain of events, with why it ended."""
         decision, users = self.test.decision, self.test.bets.users
         return {
             "outcome": decision.outcome,
@@ -145,15 +145,15 @@ class Run:
         while True:
             status = await asyncio.to_thread(self.rehearsal.ask, "status")
             if status["deploying"] is None:
-                raise DeployError(f"the A/B test does not begin: {status['last'].get('why', '')}")
+                raise DeployError(f"the A/B test did not begin: {status['last'].get('why', '')}")
             if status["phase"].startswith("A/B test"):
                 return
             if time.monotonic() > until:
-                raise DeployError("the A/B test does not begin: the version takes too long")
+                raise DeployError("the A/B test did not begin: the version took too long to start")
             await asyncio.sleep(AFTER)
 
     async def _batch(self, caller: Caller, share: int) -> list[ab_events.Event]:
-        """Some requests and what else comes until the next one, in the order of their moments."""
+        """The next requests, and the outcomes until then, in order of time."""
         turns = asyncio.Semaphore(CALLERS)
 
         async def call(number: int) -> ab_events.Reply:
@@ -163,8 +163,8 @@ class Run:
                 reply = await caller.ask(number, time.monotonic(), (TARGET, variant))
             if not reply.status:
                 raise DeployError(
-                    f"the endpoint has ended; once version {self.before} serves again, the same "
-                    "command goes on with the test"
+                    f"the endpoint has stopped; once version {self.before} serves again, the "
+                    "same command continues the test"
                 )
             refused, leaked = looked_at(
                 caller.records[reply.record], reply.body, self.rehearsal.settings.judge.refusals
@@ -190,12 +190,12 @@ class Run:
             heapq.heappush(self._due, (outcome.time, number, outcome))
 
     def take_up(self) -> None:
-        """Go on from the file of events; a line that was not written to its end is taken away.
+        """Continue from the file of events; an incomplete last line is removed.
 
-        No other command may be writing to it: the endpoint tests one version at a time.
+        No other command writes to it: the endpoint tests one version at a time.
 
         Raises:
-            DeployError: if the file has been changed to what no test writes.
+            DeployError: if the file was changed and cannot be from a test.
         """
         file = self.folder / EVENTS
         file.touch()
@@ -223,7 +223,7 @@ class Run:
 def looked_at(asked: bytes, body: bytes, refusals: Sequence[str]) -> tuple[bool, bool]:
     """Whether a language model's reply refuses to answer, and whether it leaks personal data.
 
-    Another answer, such as a prediction for a record of a table, does neither.
+    Any other answer, such as a prediction for a record, does neither.
     """
     try:
         messages, reply = json.loads(asked)["messages"], json.loads(body)["reply"]
@@ -250,7 +250,7 @@ def find(
     rates: tuple[float, float],
     seed: int,
 ) -> Run:
-    """The test that was stopped before it was decided, if it is of the same; else a new one."""
+    """The test that was stopped before a decision, if it is the same test; otherwise a new one."""
     of = _about(rehearsal, package, before, users, rates, seed)
     for folder, content in _tests(rehearsal.local):
         if _is_open(content, of):
@@ -266,9 +266,9 @@ def find(
 def ended_unseen(
     rehearsal: Rehearsal, package: ModelPackage, users: int, rates: tuple[float, float], seed: int
 ) -> Run | None:
-    """The same test, if it ended for the endpoint, and its command was killed before it said so.
+    """The same test, if the endpoint has ended it but its command was killed before recording that.
 
-    The chain of events has how it ended: it is not to be entered again.
+    The chain of events already has how it ended, so it gets no second entry.
     """
     entered = State(rehearsal.local / "state.db", read_only=True).events()
     ended = {event.facts.get("ab_events_sha256") for event in entered}
@@ -290,7 +290,7 @@ def _about(
     rates: tuple[float, float],
     seed: int,
 ) -> dict[str, Any]:
-    """What makes a test the same."""
+    """What identifies a test."""
     ab = rehearsal.settings.ab
     return {"group": package.group, "version": package.version, "before": before,
             "salt": ab.salt_of(package.group, package.version),
@@ -299,7 +299,7 @@ def _about(
 
 
 def _is_open(content: dict[str, Any], of: dict[str, Any]) -> bool:
-    """Whether a test that is kept is of the same, and its command has not said how it ended."""
+    """Whether a stored test is the same, and its end was not recorded."""
     return {key: content.get(key) for key in of} == of and "decision" not in content
 
 

@@ -11,10 +11,10 @@ from ninesteps.step_code.no_champion import PARAMETER
 
 
 def parameter(local: Path, settings: Settings) -> dict[str, str]:
-    """The pipeline's parameter for it, by its name.
+    """The pipeline's parameter for the champion, by name.
 
-    Empty where no champion is asked, or nothing serves: then the definition's
-    default counts, an empty archive.
+    Empty if there is no comparison with a champion or no version serves: then the definition's
+    default is used, an empty archive.
     """
     if not settings.has_champion:
         return {}
@@ -23,7 +23,7 @@ def parameter(local: Path, settings: Settings) -> dict[str, str]:
         return {}
     state = State(local / "state.db", read_only=True)
     packages = state.model_packages(settings.model_package_group, number)
-    if not packages:  # of a state that was deleted since
+    if not packages:  # the state was deleted since
         return {}
     container = packages[0].request["InferenceSpecification"]["Containers"][0]
     return {PARAMETER: str(container["ModelDataUrl"])}

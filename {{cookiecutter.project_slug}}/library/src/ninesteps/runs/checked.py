@@ -1,7 +1,7 @@
-"""A cache of what `pipeline check` found to be in order, under a hash of all that it read.
+"""A cache of the checks of `pipeline check` that passed, under a hash of all that they read.
 
-It has the checks that take long, and only those that passed. A check of the same bytes reports the
-cached lines; any change makes every check run again.
+It holds only slow checks that passed. A check of the same bytes prints the cached lines; any change
+makes every check run again.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from ninesteps.local.step_cache import machine
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import base_model, suite
 
-FILE = "checked.json"  # in the folder that runs leave their results in
+FILE = "checked.json"  # in the folder with the results of runs
 SOURCES = (
     "feature_store", "model_build", "model_deploy", "pipeline.toml", "pyproject.toml",
     "requirements.lock",
 )  # fmt: skip
-"""What of a repository a check reads, beside the table and what else the settings name."""
+"""Files of a repository that a check reads, beside the table and files that the settings name."""
 
 LARGE = 32 * 1024**2
-"""Bytes of a table above which `pipeline check` reads a sample: its first rows."""
+"""Size in bytes of a table above which `pipeline check` reads only the first rows."""
 
 LIBRARY = Path(__file__).resolve().parent.parent
 
 
 @dataclass
 class CheckCache:
-    """The lines that checks of the files as they are now report, as far as they are known."""
+    """The cached lines of checks of the files as they are now."""
 
     file: Path
     digest: str
     lines: dict[str, str] = field(default_factory=dict)
-    """By the part that was checked."""
+    """Lines by the part that was checked."""
     is_saved: bool = False
 
     @classmethod
@@ -47,7 +47,7 @@ class CheckCache:
         """The cached lines of a repository; none if anything has changed.
 
         Args:
-            local: the folder that runs leave their results in.
+            local: the folder with the results of runs.
             table: the raw table, if the check reads it.
         """
         file, digest = local / FILE, _digest(root, settings, table)
@@ -77,12 +77,13 @@ class CheckCache:
 
 
 def _digest(root: Path, settings: Settings, table: Path | None) -> str:
-    """A hash of all that a check reads, and of the day: no row may be of a moment in the future."""
+    """A hash of all that a check reads, and of the day, because rows from the future are
+    refused."""
     total = hashlib.sha256(f"{machine()} {_today()} {settings}".encode())
     files = [root / name for name in SOURCES]
     if table and (stat := table.stat()).st_size <= LARGE:
         files.append(table)
-    elif table:  # to hash all of it would take longer than to read the sample
+    elif table:  # hashing all of it would take longer than reading the sample
         total.update(f"{table} {stat.st_size} {stat.st_mtime_ns}".encode())
     files += [*base_model.paths(settings), *suite.paths(settings)]
     for path in (*files, LIBRARY, *_modules_elsewhere(root)):
@@ -98,7 +99,7 @@ def _today() -> str:
 
 
 def _modules_elsewhere(root: Path) -> Iterator[Path]:
-    """Python that the repository's own may import, from folders that are none of the template's."""
+    """Python files that the repository's code may import, outside the template's folders."""
     for folder, folders, names in os.walk(root):
         is_root = Path(folder) == root
         folders[:] = sorted(

@@ -1,6 +1,6 @@
 """The compiled definition, kept under a hash of all that it depends on.
 
-Importing the SageMaker SDK takes seconds; where nothing has moved since, it is not imported.
+Importing the SageMaker SDK takes seconds; if nothing has changed, it is not imported.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ninesteps.step_code import base_model, suite
 from ninesteps.step_code.bundle import code_objects
 
 SOURCES = ("pipeline.toml", "model_build")
-"""What of a repository a definition is made from, beside the files that the settings name."""
+"""Files of a repository that a definition is made from, beside those that the settings name."""
 
 LIBRARY = Path(__file__).resolve().parent.parent
 LIBRARY_SOURCES = (
     "containers", "feature_store/point_in_time.py", "profiles", "sdk", "settings", "step_code",
 )  # fmt: skip
-"""What of the library."""
+"""Files of the library that a definition is made from."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Compiled:
     """A definition, and the code that it names."""
 
     definition: str  # JSON, as `pipeline compile` writes it
-    code: dict[str, str]  # S3 URI -> SHA-256 of what has to be there
+    code: dict[str, str]  # S3 URI -> SHA-256 of the object
     imported: dict[str, str] = field(default_factory=dict)
-    """Modules from elsewhere in the repository that it may have been made with: SHA-256 by file."""
+    """Other modules of the repository that it may depend on: SHA-256 by file."""
 
 
 def compiled(
@@ -52,12 +52,12 @@ def compiled(
 ) -> Compiled:
     """The pipeline definition of a repository.
 
-    One that was kept is used if it is as it was written: its digest stands in the state beside.
+    A cached one is used if its digest is the one recorded in the state beside it.
 
     Args:
         root: the repository.
-        folder: where definitions are kept, in the folder that runs leave their results in.
-        on_work: called before it is compiled, if it has to be.
+        folder: where definitions are cached, in the folder with the results of runs.
+        on_work: called before compiling, if that is needed.
     """
     digest = _digest(root, settings, environment)
     file = folder / f"{digest}.json"
@@ -75,7 +75,7 @@ def compiled(
         {file.relative_to(root).as_posix(): _digest_of(file) for file in _imported(root)},
     )
     if _digest(root, settings, environment) != digest:
-        return compiled_pipeline  # a file was saved meanwhile: of what it was made cannot be said
+        return compiled_pipeline  # a file was saved meanwhile: its sources are unknown
     whole = file.with_suffix(f".{os.getpid()}")
     text = json.dumps(asdict(compiled_pipeline), indent=1)
     with contextlib.suppress(OSError, StateError):  # then it is compiled again
@@ -113,7 +113,7 @@ def _digest(root: Path, settings: Settings, environment: Environment) -> str:
 
 
 def _imported(root: Path) -> Iterator[Path]:
-    """The files of modules that are imported from the repository, beside its SOURCES."""
+    """The files of modules imported from the repository, apart from its SOURCES."""
     files = [Path(f) for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None))]
     for file in sorted(set(files)):
         is_own = file.is_relative_to(root) and not file.is_relative_to(root / "model_build")

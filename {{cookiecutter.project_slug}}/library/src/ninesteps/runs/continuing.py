@@ -21,11 +21,11 @@ AS_OF = "AsOf"
 
 
 def next_command(execution: Execution, settings: Settings) -> str:
-    """What to type after a run that has not succeeded.
+    """The command to type after a run that has not succeeded.
 
-    A resumed run keeps its definition and its code. So it helps where nothing has to be changed: if
-    the run was interrupted, or a step failed for another reason than its own code. A new run uses
-    what has been changed, and reuses the results of the steps that this does not concern.
+    A resumed run keeps its definition and its code. So it helps if nothing has to be changed: if
+    the run was interrupted, or a step failed for a reason outside its own code. A new run uses what
+    was changed, and reuses the results of all steps that the change does not affect.
     """
     again, resumed = _again(execution, settings), f"{RUN} --resume {execution.id}"
     if not execution.steps or approval_violation(execution, settings):
@@ -38,14 +38,14 @@ def next_command(execution: Execution, settings: Settings) -> str:
 
 
 def failure(execution: Execution, settings: Settings) -> str:
-    """Which steps of a run failed and why, and what to type then."""
+    """Which steps of a run failed and why, and the command to type next."""
     why = [f"{name} failed: {run.reason}" for name, run in execution.steps.items()
            if run.status == FAILED]  # fmt: skip
     return f"{'; '.join(why)}; {next_command(execution, settings)}"
 
 
 def _again(execution: Execution, settings: Settings) -> str:
-    """The command that starts such a run again: its table, step and parameters."""
+    """The command that starts such a run again, with its table, step and parameters."""
     state = State(execution.folder.parents[1] / "state.db", read_only=True)
     (kept,) = state.executions(execution.id)
     table = execution.origin.get("table") or {}
@@ -63,11 +63,11 @@ def _again(execution: Execution, settings: Settings) -> str:
 
 
 def approval_violation(execution: Execution, settings: Settings) -> str:
-    """Why the version that a run would register could not be approved; empty if it could.
+    """Why the version that a run would register could not be approved; empty if it can be.
 
-    A resumed run keeps its definition, which was compiled for the floors of that time.
+    A resumed run keeps its definition, which was compiled for the floors in force then.
     """
-    from ninesteps.registry import access  # a run that succeeds does not pay for it
+    from ninesteps.registry import access  # slow to import, and a successful run does not need it
 
     for run in execution.steps.values():
         if run.step.type == "RegisterModel":
@@ -79,7 +79,7 @@ def approval_violation(execution: Execution, settings: Settings) -> str:
 
 
 def check_can_resume(local: Path, settings: Settings, identifier: str) -> None:
-    """Refuse to resume a run where that cannot lead to a version.
+    """Refuse to resume a run that cannot register a version.
 
     Raises:
         StateError: if it has succeeded already, or approval would refuse its version.
@@ -89,22 +89,22 @@ def check_can_resume(local: Path, settings: Settings, identifier: str) -> None:
         raise StateError(f"{_succeeded(local, identifier)}: there is nothing to resume")
     if execution.steps and (why := approval_violation(execution, settings)):
         raise StateError(
-            f"run {identifier} cannot be resumed, since approval would refuse its version: {why}"
+            f"run {identifier} cannot be resumed, because approval would refuse its version: {why}"
         )
 
 
 def after_interruption(local: Path, settings: Settings, identifier: str) -> str:
-    """What an interrupted run has done, by its state on disk, and the command that continues it."""
+    """The state of an interrupted run, as recorded on disk, and the command that continues it."""
     state = State(local / "state.db", read_only=True)
     if not (identifier and state.executions(identifier)):
-        return f"nothing has run; to go on: {RUN}"
+        return f"nothing has run; next: {RUN}"
     execution, registered = History(local).execution(identifier), _registered(local, identifier)
     if execution.status != SUCCEEDED:
         registered = f"{registered}; " if registered else ""
-        return f"{registered}to go on: {next_command(execution, settings)}"
+        return f"{registered}next: {next_command(execution, settings)}"
     numbers = state.versions(identifier)
-    decide = "".join(f"; to go on: pipeline approve {n}, or pipeline reject {n}" for n in numbers)
-    page = "" if execution.page.exists() else f"; for its page: pipeline report {identifier}"
+    decide = "".join(f"; next: pipeline approve {n}, or pipeline reject {n}" for n in numbers)
+    page = "" if execution.page.exists() else f"; for its report: pipeline report {identifier}"
     return f"{_succeeded(local, identifier)}{decide}{page}"
 
 

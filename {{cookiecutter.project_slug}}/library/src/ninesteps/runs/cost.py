@@ -1,7 +1,7 @@
-"""What an execution and a year of a pipeline take: hours of instances, and money where it is known.
+"""Instance hours of an execution and of a year of a pipeline, and their cost if prices are known.
 
-Hours are those that an execution's jobs took, those that a person expects of a job, or the most
-that the definition allows each. Prices are the team's own (`settings/prices.py`).
+Hours are those that an execution's jobs took, those given with `--minutes`, or the most that the
+definition allows each job. Prices are the team's own (`settings/prices.py`).
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ HOURS_A_YEAR = 365 * 24
 
 @dataclass(frozen=True)
 class Use:
-    """The hours of instances of one type, for one use."""
+    """The hours of one instance type, for one use."""
 
     use: str
     instance_type: str
     hours: float
 
     def price(self, prices: Prices | None) -> float | None:
-        """What an hour costs; None where it is not known."""
+        """What an hour costs; None if unknown."""
         kind = self.use.removesuffix(" job")
         return getattr(prices, kind).get(self.instance_type) if prices else None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What is counted, and from what."""
+    """The counted hours, and where they come from."""
 
     basis: str  # a sentence: where the hours of an execution come from
     execution: tuple[Use, ...]
@@ -62,7 +62,7 @@ class Cost:
         )  # fmt: skip
 
     def missing(self, prices: Prices) -> list[str]:
-        """The prices that there are not: the key that each would have in the file."""
+        """The missing prices: the key of each in the file."""
         return [
             f'[{use.use.removesuffix(" job")}] "{use.instance_type}"'
             for use in (*self.execution, self.endpoint)
@@ -71,13 +71,13 @@ class Cost:
 
 
 def money(uses: Sequence[Use], prices: Prices | None) -> float | None:
-    """What hours cost; None where a price is missing."""
+    """What hours cost; None if a price is missing."""
     costs = [None if (price := use.price(prices)) is None else use.hours * price for use in uses]
     return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def cost(settings: Settings, basis: str, execution: Sequence[Use], now: datetime) -> Cost:
-    """What is counted for an execution, with what a year adds to it."""
+    """The hours of an execution, with those of a year."""
     served = settings.deploy.instances * HOURS_A_YEAR
     return Cost(
         basis,
@@ -88,21 +88,18 @@ def cost(settings: Settings, basis: str, execution: Sequence[Use], now: datetime
 
 
 def of_definition(definition: Mapping[str, Any], minutes: float | None) -> tuple[str, list[Use]]:
-    """The hours that a definition's jobs take: as expected, or the most that it allows them."""
+    """The hours of a definition's jobs: as expected, or the most that it allows."""
     started = jobs(definition)
     if minutes is not None:
         hours = [(job, minutes / 60) for job in started]
-        return f"every job is counted with {minutes:g} minutes, as --minutes says", _uses(hours)
+        return f"every job is counted with {minutes:g} minutes, from --minutes", _uses(hours)
     longest = max((job.max_seconds for job in started), default=0)
     if not longest:
-        raise SettingsError("expected --minutes, since no job of the definition has a time limit")
+        raise SettingsError("expected --minutes, because no job of the definition has a time limit")
     hours = [(job, (job.max_seconds or longest) / 3600) for job in started]
     unlimited = [job.step for job in started if not job.max_seconds]
     as_long = f"; {', '.join(unlimited)} has no limit: {longest / 60:g}" if unlimited else ""
-    sentence = (
-        "at most: every job is counted with the minutes after which the definition ends it"
-        f"{as_long}"
-    )
+    sentence = f"at most: every job is counted with its time limit in the definition{as_long}"
     return sentence, _uses(hours)
 
 
@@ -122,9 +119,9 @@ def _added(uses: Iterator[Use]) -> list[Use]:
 
 
 def typical(executions: Executions) -> str:
-    """The ARN of the latest execution that succeeded, one that reused nothing if there is; or none.
+    """The ARN of the latest successful execution, preferably one that reused nothing; or None.
 
-    A step whose result was reused took no time, and so says nothing of the next execution.
+    A step whose result was reused took no time, which does not predict the next execution.
     """
     latest = ""
     for summary in islice(executions.summaries(), LOOKED_THROUGH):
@@ -142,12 +139,12 @@ def of_execution(facts: RunFacts) -> tuple[str, list[Use]]:
     """The hours that an execution's jobs took."""
     uses = _added(use for step in facts.steps for use in _took(step))
     reused = [step.name for step in facts.steps if step.source]
-    nothing = f"; {', '.join(reused)} reused a result, and took none" if reused else ""
-    return f"what the jobs of execution {facts.id} of {facts.began} took{nothing}", uses
+    nothing = f"; {', '.join(reused)} reused a result and took no time" if reused else ""
+    return f"times of the jobs of execution {facts.id} of {facts.began}{nothing}", uses
 
 
 def _took(step: StepFacts) -> Iterator[Use]:
-    """The hours of the instances of one step's jobs, by what Describe says of them."""
+    """The instance hours of one step's jobs, from their Describe answers."""
     answer = step.answer
     if step.source:
         return
@@ -171,6 +168,6 @@ def _use(
     use: str, cluster: Mapping[str, Any], answer: Mapping[str, Any], name: str
 ) -> Iterator[Use]:
     began, ended = answer.get(f"{name}StartTime"), answer.get(f"{name}EndTime")
-    if began and ended:  # one that never began took nothing
+    if began and ended:  # a job that never began took no time
         hours = (ended - began).total_seconds() / 3600
         yield Use(use, cluster["InstanceType"], hours * cluster["InstanceCount"])

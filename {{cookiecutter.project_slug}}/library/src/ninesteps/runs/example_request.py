@@ -1,4 +1,4 @@
-"""A request that the endpoint answers, made of a real record: `pipeline endpoint --example`."""
+"""A request that the endpoint answers, made from a real record: `pipeline endpoint --example`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings.settings import Settings
 
 MOST_IDS = 1000
-"""Records of the test split that are looked for in the table."""
+"""How many records of the test split are looked up in the table."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A request, and what it is made of."""
+    """A request, and what it was made from."""
 
     record_id: str
     what: str  # for a comment in a shell: one line
@@ -30,11 +30,11 @@ class Example:
 
     @property
     def text(self) -> str:
-        """The body in ASCII, which every terminal and encoding keeps."""
+        """The body in ASCII, which every terminal and encoding can show."""
         return json.dumps(self.body, indent=2)
 
     def command(self, port: int) -> str:
-        """The request for a shell: a comment that says what is sent, and curl."""
+        """The request as a shell command: a comment that says what is sent, and curl."""
         url = f"http://127.0.0.1:{port}/invocations"
         data = shlex.quote(self.text)
         return (
@@ -44,13 +44,14 @@ class Example:
 
 
 def example(rehearsal: Rehearsal, package: ModelPackage) -> Example:
-    """A request with a record of the version's test split, as it is in the table if that is here.
+    """A request with a record of the version's test split, with its raw values if the table is
+    here.
 
-    The id, the label and whatever tells groups of people apart is not sent. Where the model reads
+    The id, the label and columns that identify groups of people are not sent. If the model reads
     such a column, its value counts as missing, and the example says so.
 
     Raises:
-        DeployError: if the run's test split is gone or was changed.
+        DeployError: if the run's test split was deleted or changed.
     """
     columns = json.loads(rehearsal.written(package, "/test/columns.json"))
     settings = rehearsal.settings
@@ -62,10 +63,10 @@ def example(rehearsal: Rehearsal, package: ModelPackage) -> Example:
     text = rehearsal.written(package, "/test/test.csv").decode()
     rows = [*csv.reader(io.StringIO(text, newline=""))]
     if not rows:
-        raise DeployError("the test split has no records to make an example of")
+        raise DeployError("the test split has no records to make an example from")
     try:
         found = _row_of_table(settings, [row[0] for row in rows[:MOST_IDS]])
-    except NineStepsError:  # another table by now, which says nothing about the version
+    except NineStepsError:  # the table was replaced since, so it does not describe the version
         found = None
     if found:
         key, record = found
@@ -80,14 +81,14 @@ def example(rehearsal: Rehearsal, package: ModelPackage) -> Example:
 
 
 def _left_out(settings: Settings) -> list[str]:
-    """The facets' and groups' columns that the model reads, unless a record must have them."""
+    """The columns of facets and groups that the model reads and that a record may lack."""
     groups, columns = settings.context_columns, settings.data.columns
     return [name for name in settings.feature_columns
             if name in groups and not columns[name].required]  # fmt: skip
 
 
 def _row_of_table(settings: Settings, ids: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
-    """The first of these records that has one row in the table: its id and its raw values.
+    """The id and raw values of the first of these records with exactly one row in the table.
 
     None if there is none: the table is elsewhere, or its ids are kept as keyed hashes.
     """
@@ -117,7 +118,7 @@ def _row_of_table(settings: Settings, ids: Sequence[str]) -> tuple[str, dict[str
 
 
 def _texts(cells: Any, form: str) -> list[str | None]:
-    """A column's cells as texts, as a request may have them; None for a missing one."""
+    """A column's cells as text, as a request has them; None for a missing one."""
     from ninesteps.feature_store.reading import typed_cells
 
     read = typed_cells.cells_as_texts(cells, form or typed_cells.MOMENT)

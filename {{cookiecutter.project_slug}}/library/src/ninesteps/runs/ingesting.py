@@ -1,7 +1,7 @@
 """What `pipeline ingest` does: a raw table into the stores of this machine, or of an account.
 
-The rows that an account gets are those of this machine's offline store: the table is read, checked
-and made into features in one place, whatever becomes of them.
+An account gets the rows of this machine's offline store: in both cases the same code reads the
+table, checks it and computes the features.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOUND = ("read", "left_out", "suspicious", "crossing", "protected", "names")
 
 @dataclass(frozen=True)
 class Table:
-    """A raw table in this machine's offline store: what one feature group has of it."""
+    """A raw table in this machine's offline store: its part in one feature group."""
 
     ingested: Ingested
     folder: Path  # of its rows
@@ -46,20 +46,20 @@ class Table:
 
     @property
     def every(self) -> tuple[Table, ...]:
-        """What each own group has of it, the main group first."""
+        """The part of each own group, the main group first."""
         return self, *self.others
 
     @property
     def digest(self) -> str:
-        """What tells it from every other table, and from itself under other settings or code."""
+        """An identifier of the table together with its settings and code."""
         return self.ingested.location.rstrip("/").split("/")[-2]
 
     def rows(self, in_time: bool = False) -> Iterator[pa.Table]:
-        """Its rows; of several of one id and moment, the last."""
+        """Its rows; of several with the same id and moment, the last."""
         return stored.rows(self.folder, self.group.record_id, in_time)
 
     def records(self) -> Iterator[Record]:
-        """Its records, as the API takes them."""
+        """Its records in the API's form."""
         for rows in self.rows():
             yield from self.group.records(self.group.cast(rows))
 
@@ -97,14 +97,14 @@ def table(
 def own_groups(
     local: Path, settings: Settings, environment: Environment
 ) -> list[FeatureGroup] | str:
-    """The pipeline's own feature groups, with its table's columns; or why none is made."""
+    """The pipeline's own feature groups, with its table's columns; or why none is created."""
     features, file = settings.features_of(environment), settings.root / settings.data.file
     if features.location:
-        return f"{features.group}: not made, as [features] location is elsewhere"
+        return f"{features.group}: not created, because [features] location is elsewhere"
     if not file.is_file():
         return (
-            f"{features.group}: not made, as its columns come from {settings.data.file}, which is "
-            "not on this machine"
+            f"{features.group}: not created, because its columns come from {settings.data.file}, "
+            "which is not on this machine"
         )
     return [part.group for part in table(local, settings, environment, file).every]
 
@@ -135,10 +135,10 @@ def _put_online(local: Path, part: Table) -> int:
 
 
 class Observer(Protocol):
-    """What is told of an ingest as it goes on."""
+    """Receives the progress of an ingest."""
 
     def putting(self, done: int, of: int, rate: float) -> None:
-        """How many records are put, and how many a second."""
+        """How many records are put in all, and per second."""
 
     def waiting(self, readable: int, of: int) -> None:
         """How many rows can be read."""
@@ -146,7 +146,7 @@ class Observer(Protocol):
 
 @dataclass
 class Outcome:
-    """What an ingest into an account came to, of one feature group."""
+    """The result of an ingest into one feature group of an account."""
 
     group: str = ""  # its name
     put: int = 0
@@ -160,12 +160,12 @@ class Outcome:
 
     @property
     def every(self) -> tuple[Outcome, ...]:
-        """Of each own group, the main group first."""
+        """For each own group, the main group first."""
         return self, *self.others
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the table is in."""
+        """Whether the whole table is stored."""
         return not any(outcome.refused or outcome.is_stopped for outcome in self.every)
 
 
@@ -175,7 +175,7 @@ class Options:
 
     bulk: bool = False  # as files, and not record by record
     marker: bool = True  # whether the marker that starts a run is written
-    again: bool = False  # whether also what is in already
+    again: bool = False  # whether to put rows that are stored already
     at_once: int = 16
 
 
@@ -189,11 +189,11 @@ def put_into_account(
 ) -> Outcome:
     """Put a table into the own feature groups of an account, and write the arrival marker last.
 
-    What was refused is kept below `.local`: the next ingest of the same table puts that alone.
+    Refused records are kept below `.local`: the next ingest of the same table puts only those.
 
     Raises:
-        AccountError: if a group is missing or otherwise, or AWS refuses a call: nothing is put
-            before all groups are there.
+        AccountError: if a group is missing or differs, or AWS refuses a call. Nothing is put before
+            all groups exist.
     """
     from ninesteps.infrastructure import account, arrivals, own_feature_group  # boto3
     from ninesteps.infrastructure.athena_rows import Athena
@@ -217,7 +217,7 @@ def put_into_account(
             outcomes.append(_put(session, environment, there, group, part, own, options, observer))
             own.write(outcomes[-1], began)
             kept.append(own)
-            if outcomes[-1].is_stopped:  # something is wrong with all records
+            if outcomes[-1].is_stopped:  # every record is refused
                 break
         outcome = replace(outcomes[0], others=tuple(outcomes[1:]))
         if any(one.put for one in outcome.every):
@@ -250,7 +250,7 @@ def _readable(athena: Athena, kept: _Kept, observer: Observer) -> str:
 def _group_there(
     found: dict[str, Any], own: FeatureGroup, environment: Environment
 ) -> FeatureGroup:
-    """The group as the account has it, whose types count."""
+    """The group in the account, whose types are used."""
     from ninesteps.infrastructure import own_feature_group
 
     bootstrap = f"`pipeline bootstrap --env {environment.name}`"
@@ -305,7 +305,7 @@ def _key(record: Record, group: FeatureGroup) -> tuple[str, str]:
 
 
 class _Kept:
-    """What earlier ingests of a table into a feature group did."""
+    """The results of earlier ingests of a table into a feature group."""
 
     def __init__(self, file: Path, again: bool) -> None:
         self._file = file
@@ -320,7 +320,7 @@ class _Kept:
                 self.began, self.put = began, put
 
     def write(self, outcome: Outcome, began: datetime) -> None:
-        """Keep what was put and refused; nothing of an ingest that was not through the table."""
+        """Record what was put and refused, unless the ingest did not finish the table."""
         if outcome.is_stopped:
             return
         self.began = began if self.refused is None else self.began
@@ -336,7 +336,7 @@ class _Kept:
 
 
 def _name(environment: Environment, found: dict[str, Any], read: Table) -> str:
-    """Of a table in a group: one that was deleted and made again has nothing of it."""
+    """The file for a table and a group; a group that was created again has another one."""
     made: datetime = found["CreationTime"]
     return f"{environment.name}-{read.group.name}-{made.timestamp():.0f}-{read.digest}.json"
 
@@ -344,9 +344,9 @@ def _name(environment: Environment, found: dict[str, Any], read: Table) -> str:
 def _put_record(
     s3: Any, settings: Settings, environment: Environment, read: Table, outcome: Outcome
 ) -> None:
-    """What was ingested, by which code: whoever learns from the rows can say where they came from.
+    """Record what was ingested by which code, so that models can name the source of their rows.
 
-    Also of an ingest of which AWS refused some: the rest can be read.
+    Also after AWS refused some records, because the others can be read.
     """
     from ninesteps.definition import published
     from ninesteps.infrastructure import publish
@@ -368,7 +368,7 @@ def _put_record(
 def _put_summary(
     s3: Any, found: dict[str, Any], ingested: Ingested, environment: Environment
 ) -> None:
-    """What a report says of the table, and the names that its columns are shown under."""
+    """The table's summary for a report, and the display names of its columns."""
     from ninesteps.infrastructure import own_feature_group
 
     bucket, key = own_feature_group.summary_place(found)

@@ -1,4 +1,4 @@
-"""What `pipeline record` shows: a record online, offline as of a moment, and what is predicted."""
+"""What `pipeline record` shows: a record online, offline as of a moment, and its prediction."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ else:
     from ninesteps.containers import conversations, known_answers
 
 APPROVED = "Approved"
-NO_WORDS_THERE = "what the replies of an account's version hang on is not read here"
+NO_WORDS_THERE = "the words that a reply depends on are not read from an account"
 """Why a language model in an account gives no reasons."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version of the model says of a record."""
+    """A version's prediction for a record."""
 
     version: int
-    where: str  # what answered, such as `the endpoint customer-churn-prod`
+    where: str  # who answered, such as `the endpoint customer-churn-prod`
     values: known_answers.Answer = ()  # label and probability, or the number that is estimated
     reply: str = ""  # ... or a language model's
 
@@ -67,7 +67,7 @@ class Found:
     online: Record | None
     has_online: bool  # whether there is an online store
     event_time: str  # the column
-    names: Mapping[str, str] = field(default_factory=dict)  # of columns shown under another name
+    names: Mapping[str, str] = field(default_factory=dict)  # display names of columns
     answer: Answer | None = None
     no_answer: str = ""  # why there is none
 
@@ -85,7 +85,7 @@ class Found:
 
 
 def _is_same(first: str | None, second: str | None, is_moment: bool) -> bool:
-    """Equal as numbers, if they are numbers: Athena writes 10000000.0 as 1.0E7."""
+    """Whether two values are equal, as numbers if they are: Athena writes 10000000.0 as 1.0E7."""
     if first is None or second is None or first == second:
         return first == second
     try:
@@ -97,7 +97,7 @@ def _is_same(first: str | None, second: str | None, is_moment: bool) -> bool:
 
 
 def now() -> str:
-    """This moment, as the stores write it."""
+    """The current moment in the stores' format."""
     return iso(datetime.now(UTC))
 
 
@@ -105,7 +105,7 @@ def now() -> str:
 
 
 def here(local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
-    """A record on this machine: offline in all tables that were put into the store here.
+    """A record on this machine; offline, from all tables that were put into the store here.
 
     Raises:
         StateError: if neither store has it.
@@ -123,7 +123,7 @@ def here(local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
 
 
 def offline_here(local: Path, settings: Settings, identifier: str, as_of: str) -> Record | None:
-    """What all tables that were put into this machine's offline store have of a record."""
+    """A record's rows in all tables of this machine's offline store."""
     features, folder = settings.features_of(settings.environment()), offline_folder(local, settings)
     return _joined(
         _stored(folder, name, group, settings.stored_record_id, identifier, as_of)
@@ -132,7 +132,7 @@ def offline_here(local: Path, settings: Settings, identifier: str, as_of: str) -
 
 
 def online_here(local: Path, settings: Settings, identifier: str) -> Record | None:
-    """What this machine's online store has of a record, if there is an online store."""
+    """A record in this machine's online store, if there is one."""
     if not settings.features_of(settings.environment()).online:
         return None
     stores = _online_stores(local, settings)
@@ -140,14 +140,14 @@ def online_here(local: Path, settings: Settings, identifier: str) -> Record | No
 
 
 def delete_here(local: Path, settings: Settings, identifier: str) -> bool:
-    """Delete a record from this machine's online store; gives whether there was one."""
+    """Delete a record from this machine's online store; return whether there was one."""
     moment = event_time(settings.features_of(settings.environment()), datetime.now(UTC))
     deleted = [store.delete(identifier, moment) for store in _online_stores(local, settings)]
     return any(deleted)
 
 
 def _online_stores(local: Path, settings: Settings) -> list[LocalOnlineStore]:
-    """Of each own group, the main one first."""
+    """For each own group, the main one first."""
     features, record_id = settings.features_of(settings.environment()), settings.stored_record_id
     return [
         LocalOnlineStore(local / FILE, group.group, record_id, group.event_time)
@@ -156,9 +156,9 @@ def _online_stores(local: Path, settings: Settings) -> list[LocalOnlineStore]:
 
 
 def _joined(parts: Iterable[Record | None]) -> Record | None:
-    """A record as step 1's query joins what the own groups have of it, the main group first.
+    """A record joined over the own groups as in step 1's query, the main group first.
 
-    Id and moment are the main group's; a record that it does not have is none.
+    Id and moment are the main group's; a record that is not in it counts as missing.
     """
     main, *others = parts
     if main is None:
@@ -170,7 +170,7 @@ def _joined(parts: Iterable[Record | None]) -> Record | None:
 
 
 def offline_folder(local: Path, settings: Settings) -> Path:
-    """What holds the tables that were put into this machine's offline store."""
+    """The folder of the tables in this machine's offline store."""
     environment = settings.environment()
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store/x"
     return Storage(local / "s3").path(f"s3://{prefix}").parent
@@ -179,7 +179,7 @@ def offline_folder(local: Path, settings: Settings) -> Path:
 def _stored(
     folder: Path, name: str, features: Features, record_id: str, identifier: str, as_of: str
 ) -> Record | None:
-    """What one group has of a record, from all tables that were put into it."""
+    """A record's values in one group, from all tables that were put into it."""
     folders = [*folder.glob(f"*/data-{name}" if name else "*/data")]
     if not any(file for of_table in folders for file in of_table.rglob("*.parquet")):
         return None
@@ -198,7 +198,7 @@ def names_here(local: Path, settings: Settings) -> dict[str, str]:
 
 
 def _answered(local: Path, settings: Settings, record: Record) -> tuple[Answer | None, str]:
-    """What the version that serves says, or the newest; or why there is no answer."""
+    """The prediction of the version that serves, or of the newest; or why there is none."""
     package, where = chosen_package(local, settings)
     if package is None:
         return None, "no version is registered"
@@ -208,20 +208,20 @@ def _answered(local: Path, settings: Settings, record: Record) -> tuple[Answer |
             return Answer(package.version, where, reply=said), ""
         values = ask(local, package, lambda features: request(features, record))
     except ValueError as error:
-        return None, f"version {package.version} does not answer: {error}"
+        return None, f"version {package.version} gave no answer: {error}"
     return Answer(package.version, where, values), ""
 
 
 def ask(
     local: Path, package: ModelPackage, line: Callable[[Sequence[str]], str]
 ) -> known_answers.Answer:
-    """What the archive of a version answers to a record.
+    """The answer of a version's archive for a record.
 
     Args:
-        line: the record's text, made of the names of the features that the archive takes.
+        line: makes the record's text from the names of the features that the archive takes.
 
     Raises:
-        ValueError: if it does not answer, with why.
+        ValueError: if it gives no answer; says why.
     """
     with _unpacked(local, package) as folder:
         columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
@@ -231,7 +231,7 @@ def ask(
 
 
 def question(settings: Settings, record: Record) -> str:
-    """What a language model is asked about a record: its conversation without the last reply.
+    """The question to a language model: a record's conversation without the last reply.
 
     Raises:
         ValueError: if the record has no conversation.
@@ -242,10 +242,10 @@ def question(settings: Settings, record: Record) -> str:
 
 
 def reply(local: Path, package: ModelPackage, asked: str) -> str:
-    """What the archive of a version replies to a `question`.
+    """The reply of a version's archive to a `question`.
 
     Raises:
-        ValueError: if it does not reply, with why.
+        ValueError: if it gives no reply; says why.
     """
     with _unpacked(local, package) as folder:
         return _reply(_ask_archive(folder, asked, known_answers.JSON))
@@ -253,10 +253,10 @@ def reply(local: Path, package: ModelPackage, asked: str) -> str:
 
 @contextmanager
 def _unpacked(local: Path, package: ModelPackage) -> Iterator[Path]:
-    """The folder of a version's archive, for as long as it is asked.
+    """A version's unpacked archive, in a temporary folder.
 
     Raises:
-        ValueError: if it cannot be unpacked or does not answer, with why.
+        ValueError: if it cannot be unpacked or gives no answer; says why.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "model")
@@ -295,14 +295,14 @@ def chosen_package(local: Path, settings: Settings) -> tuple[ModelPackage | None
 
 
 def request(features: Sequence[str], record: Record) -> str:
-    """A record as a model takes it: the text of its features, a missing one empty."""
+    """A record as a model takes it: its features as text, missing ones empty."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([record.get(name, "") for name in features])
     return line.getvalue()
 
 
 def _ask_archive(folder: Path, line: str, kind: str = known_answers.CSV) -> str:
-    """The answer of an unpacked archive's own `inference.py`, in a process of its own."""
+    """The answer of an unpacked archive's own `inference.py`, run in a separate process."""
     with tempfile.TemporaryDirectory() as exchange:
         requests, answers = Path(exchange, "requests.json"), Path(exchange, "answers.json")
         requests.write_text(json.dumps([f"{line}\n"]), encoding="utf-8")
@@ -317,7 +317,7 @@ def _ask_archive(folder: Path, line: str, kind: str = known_answers.CSV) -> str:
 
 def _nowhere(identifier: str, as_of: str, where: str, command: str) -> str:
     return (
-        f"there is no record {identifier!r} as of {as_of} {where}, neither offline nor online; "
+        f"no record {identifier!r} as of {as_of} {where}, neither offline nor online; "
         f"`{command}` puts a table's records there"
     )
 
@@ -342,8 +342,8 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
         try:
             serving = account_records.serving(session, environment, pipeline)
             return _asked(session, settings, serving, found) if serving else found
-        except (AccountError, ValueError) as error:  # what the stores have is shown all the same
-            return replace(found, no_answer=f"the endpoint's version does not answer: {error}")
+        except (AccountError, ValueError) as error:  # the stores' values are shown nevertheless
+            return replace(found, no_answer=f"the endpoint's version gave no answer: {error}")
 
 
 def _in_stores(
@@ -354,7 +354,7 @@ def _in_stores(
     identifier: str,
     as_of: str,
 ) -> Found:
-    """A record as the stores of an account have it, before an endpoint is asked.
+    """A record in the stores of an account, before an endpoint is asked.
 
     Raises:
         StateError: if neither store has it.
@@ -388,7 +388,7 @@ def _in_stores(
 def _asked(
     session: Any, settings: Settings, serving: account_records.Serving, found: Found
 ) -> Found:
-    """A record, with what an endpoint says of it."""
+    """A record with the prediction of an endpoint."""
     from ninesteps.infrastructure import account_records
 
     record, where = (
@@ -408,9 +408,9 @@ def _asked(
 
 
 def delete_in_account(settings: Settings, environment: Environment, identifier: str) -> str:
-    """Delete a record from an account's stores; gives the moment of the deletion.
+    """Delete a record from an account's stores; return the moment of the deletion.
 
-    The service takes the deletion of any id, a misspelt one too: so the stores are asked first.
+    The service accepts the deletion of any id, even a misspelt one, so the stores are asked first.
 
     Raises:
         AccountError: if AWS refuses a call, or there is no feature group.
@@ -430,7 +430,7 @@ def delete_in_account(settings: Settings, environment: Environment, identifier: 
 
 
 def _groups(session: Any, settings: Settings, environment: Environment) -> list[FeatureGroup]:
-    """The own feature groups as the account has them, the main one first."""
+    """The own feature groups in the account, the main one first."""
     features, sagemaker = settings.features_of(environment), session.client("sagemaker")
     owned = [("owned", name) for name in features.owned_groups]
     return [
@@ -444,13 +444,13 @@ def _groups(session: Any, settings: Settings, environment: Environment) -> list[
 def _group(
     sagemaker: Any, settings: Settings, features: Features, environment: Environment, *path: str
 ) -> FeatureGroup:
-    """A feature group as the account has it, where the settings have it so too."""
+    """A feature group in the account, if it agrees with the settings."""
     from ninesteps.infrastructure import feature_groups, own_feature_group
 
     found = own_feature_group.described(sagemaker, features.group)
     if not found:
         raise own_feature_group.missing(features.group, environment, bool(features.location))
-    if "OfflineStoreConfig" in found:  # by other names a query would find nothing
+    if "OfflineStoreConfig" in found:  # with other names a query would find nothing
         feature_groups.check_own(found, settings, features, environment, *path)
     record_id = str(found["RecordIdentifierFeatureName"])
     return FeatureGroup(features, record_id, own_feature_group.definitions(found))

@@ -41,7 +41,7 @@ PORT = 8080
 
 @dataclass(frozen=True)
 class Known:
-    """Records, or conversations, with what the model answered before its registration."""
+    """Records or conversations, with the model's answers from before its registration."""
 
     records: Sequence[str]  # CSV, or the JSON of messages
     answers: Sequence[str]  # CSV, or replies
@@ -49,11 +49,11 @@ class Known:
 
     @property
     def are_conversations(self) -> bool:
-        """Whether they are a language model's."""
+        """Whether the model is a language model."""
         return known_answers.CSV not in self.content_types
 
     def golden(self) -> dict[str, list[str]]:
-        """Some, evenly spaced, as the endpoint takes them."""
+        """Some of them, evenly spaced, in the endpoint's form."""
         most = GOLDEN_CONVERSATIONS if self.are_conversations else GOLDEN_RECORDS
         chosen = known_answers.spaced(len(self.records), most)
         return {
@@ -70,7 +70,7 @@ class Known:
 
     @property
     def content_type(self) -> str:
-        """Of the requests."""
+        """The content type of the requests."""
         return self.content_types[0]
 
 
@@ -81,31 +81,31 @@ class Rehearsal:
     root: Path  # the repository
     local: Path  # its .local
     settings: Settings
-    decided: Mapping[str, str] = field(default_factory=dict)  # who acts on it, and their `reason`
+    decided: Mapping[str, str] = field(default_factory=dict)  # who acts, and their `reason`
 
     @property
     def folder(self) -> Path:
-        """What the endpoint keeps: its address, logs and deployments."""
+        """The endpoint's folder: its address, logs and deployments."""
         return self.local / "endpoint"
 
     def find(self, number: int, has_served: bool = False) -> ModelPackage:
-        """A version that may be deployed, or gone back to, as it `has_served`.
+        """A version that may be deployed; with `has_served`, rolled back to.
 
         Raises:
-            RegistryError: if there is none of that number, or it may not.
+            RegistryError: if there is no such version, or it may not be deployed.
         """
         approvals = approval.on_this_machine(self.local, self.settings, read_only=True)
         approvals.may_deploy(number, has_served=has_served)
         return self.package(number)
 
     def package(self, number: int) -> ModelPackage:
-        """A version that is registered, whatever it may do."""
+        """A registered version, whatever its status."""
         group = self.settings.model_package_group
         (package,) = State(self.local / "state.db", read_only=True).model_packages(group, number)
         return package
 
     def notices(self, number: int) -> list[str]:
-        """What whoever deploys a version should know, and what refuses nobody."""
+        """Warnings to whoever deploys a version; they do not stop the deployment."""
         approvals = approval.on_this_machine(self.local, self.settings, read_only=True)
         return approvals.erasure_notices(approvals.find(number))
 
@@ -116,12 +116,12 @@ class Rehearsal:
         port: int | None = None,
         by_hand: bool = False,
     ) -> None:
-        """Begin to deploy a version to the endpoint, which is started if it does not run.
+        """Begin to deploy a version to the endpoint, which is started if it is not running.
 
         Args:
-            time_scale: seconds of the policy in a second here.
-            port: where it is to be; 0 for any that is free.
-            by_hand: at once, as the way back is.
+            time_scale: how many seconds of the policy pass in a second here.
+            port: the endpoint's port; 0 for any free one.
+            by_hand: deploy at once, as a rollback does.
 
         Raises:
             DeployError: if the version cannot be deployed.
@@ -138,10 +138,10 @@ class Rehearsal:
         by_hand: bool = False,
         ab: dict[str, Any] | None = None,
     ) -> Iterator[None]:
-        """The same, with the endpoint's ear as long as it lasts: what an A/B test lives by.
+        """The same, with a connection to the endpoint that stays open, which an A/B test needs.
 
         Args:
-            ab: of an A/B test, what `AbDeployment` needs besides.
+            ab: for an A/B test, what else `AbDeployment` needs.
         """
         known = self.known(package)
         version = self._unpack(package)
@@ -158,8 +158,8 @@ class Rehearsal:
                 self.start(PORT if port is None else port)
             elif port not in (None, 0, self.port()):
                 raise DeployError(
-                    f"--port: expected {self.port()}, where the endpoint runs, got {port}; to move "
-                    "it: `pipeline endpoint --stop` first"
+                    f"--port: expected {self.port()}, where the endpoint is running, got {port}; "
+                    "`pipeline endpoint --stop` stops it"
                 )
             asked = control.asked(
                 self.folder, "deploy", version=version, config=config, instances=deploy.instances,
@@ -179,7 +179,7 @@ class Rehearsal:
         """Records of the test split, and the model's predictions for them before registration.
 
         Raises:
-            DeployError: if there are none, they were changed after the run, or the evaluation had
+            DeployError: if there are none, they were changed after the run, or the evaluation used
                 other answers.
         """
         try:
@@ -209,10 +209,10 @@ class Rehearsal:
         return known
 
     def written(self, package: ModelPackage, end: str) -> bytes:
-        """What the version's run wrote to the S3 URI that ends so, unchanged since.
+        """The file that the version's run wrote to the S3 URI with this end, if unchanged.
 
         Raises:
-            DeployError: if it is gone, or was changed.
+            DeployError: if it was deleted or changed.
         """
         digests = self._digests(package)
         try:
@@ -225,9 +225,9 @@ class Rehearsal:
             ) from None
 
     def _answered(self, package: ModelPackage) -> tuple[Known, bytes | None]:
-        """The records with the transform's answers, and the evaluation's, unchanged since the run.
+        """The records with the transform's and the evaluation's answers, unchanged since the run.
 
-        Those of a language model are compared here: then there is nothing more to compare.
+        A language model's answers are compared here.
         """
         digests, storage = self._digests(package), Storage(self.local / "s3")
 
@@ -249,20 +249,20 @@ class Rehearsal:
         return Known([_line(row) for row in records], [_line(row) for row in answers]), judged
 
     def _digests(self, package: ModelPackage) -> dict[str, str]:
-        """The SHA-256 of all that the version's run wrote, by S3 URI: since an erasure, another."""
+        """The SHA-256 of each file of the version's run, by S3 URI, as left by erasures."""
         state = State(self.local / "state.db", read_only=True)
         erasures = Erasures.read(state, self.local)
         noted = (pair for s in state.steps(package.execution) for pair in s.record.digests.items())
         return {uri: erasures.after(uri, sha256) for uri, sha256 in noted}
 
     def _package(self, package: ModelPackage) -> dict[str, str]:
-        """What the chain of events says of a version that is deployed, besides its number."""
+        """The fields of a deployed version in the chain of events, besides its number."""
         model = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
         return {"group": package.group, "model": self._digests(package)[model],
                 **self.decided}  # fmt: skip
 
     def _unpack(self, package: ModelPackage) -> dict[str, Any]:
-        """Unpack the version's archive into a new folder, from which it is served."""
+        """Unpack the version's archive into a new folder, to serve from there."""
         container = package.request["InferenceSpecification"]["Containers"][0]
         target = self.folder / "archives" / f"{package.version}-{os.getpid()}-{time.time_ns()}"
         target.mkdir(parents=True)
@@ -280,7 +280,7 @@ class Rehearsal:
     # The endpoint's process
 
     def is_running(self) -> bool:
-        """Whether there is an endpoint, and it answers."""
+        """Whether there is an endpoint and it answers."""
         try:
             self.ask("status")
         except DeployError:
@@ -292,28 +292,28 @@ class Rehearsal:
         return control.serving(self.local)
 
     def wait(self) -> None:
-        """Wait until no version is being deployed any more.
+        """Wait until no version is being deployed.
 
         Raises:
-            DeployError: if the endpoint ends.
+            DeployError: if the endpoint stops.
         """
         while self.ask("status")["deploying"] is not None:
             time.sleep(0.05)
 
     def port(self) -> int:
-        """The port that it still serves."""
+        """The port on which it serves."""
         return int(control.address(self.folder)["port"])
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Send the endpoint a command.
 
         Raises:
-            DeployError: with the endpoint's own message, or if it does not run.
+            DeployError: with the endpoint's own message, or if it is not running.
         """
         return control.ask(self.folder, command, **arguments)
 
     def stop(self) -> None:
-        """Stop the endpoint and wait until it has ended: it removes its address last."""
+        """Stop the endpoint and wait until it has ended; its last act is to remove its address."""
         token = control.address(self.folder)["token"]
         self.ask("stop")
         until = time.monotonic() + START_SECONDS
@@ -322,11 +322,11 @@ class Rehearsal:
                 time.sleep(0.05)
 
     def start(self, port: int, **limits: float) -> None:
-        """Start the endpoint, with nothing to serve yet.
+        """Start the endpoint, without a version to serve.
 
         Args:
-            port: 0 for any that is free.
-            limits: other than the defaults of `ninesteps.local.endpoint.server.Options`.
+            port: 0 for any free one.
+            limits: replacements for the defaults of `ninesteps.local.endpoint.server.Options`.
 
         Raises:
             DeployError: if it does not start, with the last line of its log.
@@ -350,7 +350,7 @@ class Rehearsal:
             if process.poll() is not None or time.monotonic() > until:
                 lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 process.kill()
-                raise DeployError(f"the endpoint does not start: {lines[-1] if lines else log}")
+                raise DeployError(f"the endpoint did not start: {lines[-1] if lines else log}")
             time.sleep(0.05)
 
 

@@ -34,7 +34,7 @@ from ninesteps.step_code.bundle import code_objects, find, folders, overridden, 
 
 
 class Observer(Protocol):
-    """What is told of a run as it goes on, to show it in a terminal or as lines of JSON."""
+    """Receives the progress of a run, to show it in a terminal or as lines of JSON."""
 
     def __enter__(self) -> object: ...
 
@@ -46,16 +46,16 @@ class Observer(Protocol):
     ) -> None: ...
 
     def working(self, what: str) -> None:
-        """What takes a moment, before the steps begin."""
+        """Work before the steps that takes a moment."""
 
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
-        """What was read of the raw table."""
+        """What was read from the raw table."""
 
     def update(self, execution: Execution) -> None:
-        """How the steps stand, several times a second."""
+        """The state of the steps, several times a second."""
 
     def notice(self, sentence: str) -> None:
-        """What does not stop the run, and should be known."""
+        """A warning that does not stop the run."""
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
@@ -66,10 +66,10 @@ PRELOADED = (
     "_strptime", "argparse", "csv", "dateutil.relativedelta", "gzip", "tarfile", "zipfile",
     "boto3", "botocore.httpsession", "botocore.paginate",
 )  # fmt: skip
-"""What the steps import, and what starts no thread: it is imported once for all of them."""
+"""Packages that the steps use and that start no thread: they are imported once for all steps."""
 
 IMPORTED_BY = {"xgboost": "booster.py", "lightgbm": "lightgbm_model.py"}
-"""The steps' own files that import an algorithm's package, where it has one."""
+"""The files of steps that import an algorithm's package."""
 
 
 def run(
@@ -86,9 +86,9 @@ def run(
 
     Args:
         root: the repository.
-        local: the folder that runs leave their results in.
-        given: pipeline parameters; `AsOf` is the newest row unless it is among them, and
-            `ChampionModel` the archive of the version that serves here.
+        local: the folder with the results of runs.
+        given: pipeline parameters; unless given, `AsOf` is the newest row and `ChampionModel` the
+            archive of the version that serves here.
     """
     environment, cores = settings.environment(), parallel or available_cores()
     given = {**champion.parameter(local, settings), **given}
@@ -146,17 +146,17 @@ def run(
 
 
 def _as_given(root: Path, file: Path) -> str:
-    """A table's path: from the repository's root, unless it was given from elsewhere."""
+    """A table's path: relative to the repository's root if it is inside."""
     return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 def _check_can_run(
     root: Path, local: Path, settings: Settings, environment: Environment, options: RunOptions
 ) -> None:
-    """Refuse Clarify's image before the table is read; up to a step before it, all may run.
+    """Refuse Clarify's image before the table is read, unless the run ends at an earlier step.
 
     Raises:
-        SettingsError: that says what to do.
+        SettingsError: with what to do.
     """
     compiled_pipeline = compiled(root, local / "definitions", settings, environment)
     try:
@@ -164,7 +164,7 @@ def _check_can_run(
     except DefinitionError:
         raise SettingsError(
             f"expected 'open_source' on this machine, got {settings.bias.backend!r}: Clarify's "
-            "image runs on SageMaker only; pipeline run --bias-backend open_source",
+            "image runs only on SageMaker; use pipeline run --bias-backend open_source",
             "bias", "backend",
         ) from None  # fmt: skip
 
@@ -175,7 +175,7 @@ def _check_parameters(
     """Refuse values that SageMaker would refuse, before the table is read.
 
     Raises:
-        DefinitionError: that names the parameter.
+        DefinitionError: naming the parameter.
     """
     named = [name for name in given if name != AS_OF]
     if not named:
@@ -196,10 +196,10 @@ def resume(
     cache: bool,
     progress: Observer,
 ) -> Execution:
-    """Go on with a run where it stopped: its own definition, table and parameters.
+    """Continue a run where it stopped, with its own definition, table and parameters.
 
     Raises:
-        StateError: if resuming cannot lead to a version.
+        StateError: if the resumed run could not register a version.
     """
     continuing.check_can_resume(local, settings, identifier)
     cores = parallel or available_cores()
@@ -216,7 +216,7 @@ def resume(
 
 
 def shown(progress: Observer) -> Listener:
-    """What the engine tells, several times a second, is shown unless it is to stop."""
+    """Show the engine's state several times a second, and stop it on a signal."""
 
     def update(execution: Execution) -> None:
         stopping.check()
@@ -231,9 +231,9 @@ def _put(engine: Engine, objects: dict[str, bytes]) -> None:
 
 
 def _report(local: Path, settings: Settings, execution: Execution, progress: Observer) -> None:
-    """Record the lineage, and write the page; where neither can be, the run is done all the same.
+    """Record the lineage and write the report; a failure in either does not fail the run.
 
-    What is not recorded now is recorded by the next command that records or asks.
+    Lineage that is not recorded now is recorded by the next command that records or reads it.
     """
     with contextlib.suppress(OSError, StateError):
         record(local, settings.model_package_group)
@@ -242,7 +242,7 @@ def _report(local: Path, settings: Settings, execution: Execution, progress: Obs
 
 
 def preload(settings: Settings) -> Preload:
-    """What is imported once for all steps of a pipeline."""
+    """Packages that are imported once for all steps of a pipeline."""
     places = folders(settings.root)
     used = [name for name in settings.tuning.algorithms if name in IMPORTED_BY]
     located = {name: find(IMPORTED_BY[name], places) for name in used}

@@ -1,7 +1,7 @@
-"""Ctrl-C, and signals that ask to end: they stop a run wherever they find it.
+"""Ctrl-C and signals to terminate, which stop a run at any point.
 
-Python raises KeyboardInterrupt in whatever the main thread is doing. Where that is the deletion of
-an object, it is printed and forgotten, so the signal is kept as well, for who looks a moment later.
+Python raises KeyboardInterrupt in whatever the main thread is doing. If that is the deletion of an
+object, Python prints and discards it, so the signal is also recorded, to be checked a moment later.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _asked = threading.Event()
 
 
 def listen(keyboard: bool) -> None:
-    """Take the signals as Ctrl-C, so that no step runs on without this process.
+    """Treat the signals as Ctrl-C, so that no step outlives this process.
 
     Args:
-        keyboard: Ctrl-C too; not under a debugger, which has a use of its own for it.
+        keyboard: Ctrl-C too; not under a debugger, which uses it itself.
     """
     _asked.clear()
     if threading.current_thread() is not threading.main_thread():
-        return  # which alone is given signals
+        return  # only the main thread gets signals
     for name in SIGNALS:
         number = getattr(signal, name, None) if keyboard or name != "SIGINT" else None
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
@@ -35,17 +35,17 @@ def _stop(_number: int, _frame: object) -> None:
 
 
 def ignore() -> None:
-    """Ignore further signals, so that the last message is printed whole."""
+    """Ignore further signals, so that the last message is printed in full."""
     for name in SIGNALS:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if a signal has come, once for each.
+    """Raise KeyboardInterrupt once for each signal that has arrived.
 
     Raises:
-        KeyboardInterrupt: which may have been lost where it came.
+        KeyboardInterrupt: which Python may have discarded when the signal arrived.
     """
     if _asked.is_set():
         _asked.clear()

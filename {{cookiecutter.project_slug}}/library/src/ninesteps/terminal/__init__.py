@@ -1,1 +1,1 @@
-"""What a person sees in the terminal of a run, a registry and a deployment."""
+"""What the commands print for a person: runs, versions, deployments, lineage and traces."""

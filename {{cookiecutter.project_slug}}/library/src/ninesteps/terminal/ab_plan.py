@@ -1,4 +1,4 @@
-"""Shows what an A/B test needs to decide."""
+"""Shows how many users and days an A/B test needs to decide."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show(rules: ab_decision.Rules, users_a_day: int, rate: float, plans: Sequenc
         )  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]Of {RUNS} simulated tests: found better by the users of so many days, or worse by "
-        f"those of {days[-1]}. Users and day: when half of them have been found better, with "
-        f"{wait:g} days for the last outcome; '-': fewer than half are.[/]"
+        f"[dim]Of {RUNS} simulated tests: the share decided as better within so many days, or as "
+        f"worse within {days[-1]}. Users and day: when half of the tests are decided as better, "
+        f"with {wait:g} days for the last outcome; '-': fewer than half are.[/]"
     )

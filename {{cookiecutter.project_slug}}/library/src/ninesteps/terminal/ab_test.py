@@ -1,4 +1,4 @@
-"""Shows an A/B test as it goes on: who gets how many users, their outcomes, and the evidence."""
+"""Shows an A/B test in progress: users of each version, their outcomes, and the evidence."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rich.text import Text
 from ninesteps.runs.ab_test import Run
 from ninesteps.terminal.console import Console
 
-PAUSE = 0.2  # seconds between pictures
-LINES_EVERY = 1.0  # day of the users' time between lines, where the output is no terminal
+PAUSE = 0.2  # seconds between updates
+LINES_EVERY = 1.0  # simulated days between lines, if the output is not a terminal
 
 
 class Shown:
-    """A test on the terminal; a line each day where there is none, or each look as JSON."""
+    """Shows a test on a terminal, otherwise as a line each day, or as JSON at each look."""
 
     def __init__(self, as_json: bool) -> None:
         self._console, self._as_json = Console(highlight=False), as_json
@@ -35,11 +35,11 @@ class Shown:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the last picture."""
+        """Leave the last state on the screen."""
         self._live.stop()
 
     def __call__(self, run: Run) -> None:
-        """Show how it stands."""
+        """Show the test's state."""
         days = run.test.days
         if self._as_json:
             print(json.dumps(as_json(run)), flush=True)  # noqa: T201  # an event a line
@@ -53,7 +53,7 @@ class Shown:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """How a test stands, for a program to read."""
+    """The state of a test as data."""
     test = run.test
     return {
         "version": run.package.version,
@@ -72,7 +72,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def _e(logarithm: float) -> float:
-    """An e-value, of those that JSON can have."""
+    """An e-value, limited to what JSON can express."""
     return float(f"{math.exp(min(logarithm, 700.0)):.6g}")
 
 
@@ -88,9 +88,7 @@ def table(run: Run) -> Group:
         f"decided at {needed:g}. {test.pending:,} users wait for their outcome."
     )
     if test.e_better >= test.threshold and not test.has_ended:
-        evidence += (
-            f" Better takes {test.rules.min_users:,} users of each version and a week of them too."
-        )
+        evidence += f" Better also needs {test.rules.min_users:,} users of each version and a week."
     shown = Table()
     for name in ("version", "requests", "users", run.rehearsal.settings.ab.outcome, "errors"):
         shown.add_column(name, justify="right")
@@ -117,7 +115,7 @@ def _line(run: Run) -> str:
 
 
 def sentence(run: Run) -> str:
-    """How a test ended, as a person is told."""
+    """A sentence about how a test ended."""
     decision, version = run.test.decision, run.package.version
     serves = version if run.test.share == 100 else run.before
     return escape(

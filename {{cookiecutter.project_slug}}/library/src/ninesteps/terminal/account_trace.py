@@ -1,4 +1,4 @@
-"""A record's trace in an account as a text that can be handed to the person, or as data."""
+"""A record's trace in an account, as a text that can be given to the person or as data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_LOOKED_AT = (
     "executions that registered no version",
     "answers of queries (below executions/ and feature-store-queries/)",
     "requests that an endpoint captured (below captured/)",
-    "CloudWatch's logs, and copies that somebody made elsewhere",
+    "CloudWatch's logs, and copies made elsewhere",
 )
 """What a trace of an account does not read."""
 
@@ -42,7 +42,7 @@ def _lines(trace: AccountTrace) -> Iterator[str]:
         yield ""
         yield from view.why(trace)
     else:
-        yield from ("", "No version serves, of which reasons could be told.")
+        yield from ("", "No version serves, so there are no reasons to give.")
     yield from ("", "Not looked at")
     yield from (f"  {what}" for what in NOT_LOOKED_AT)
 
@@ -59,7 +59,7 @@ def _stores(trace: AccountTrace) -> Iterator[str]:
 
 
 def _version(said: Said) -> Iterator[str]:
-    """A version, and below it what it said and what could not be read."""
+    """A version, with its prediction and what could not be read."""
     as_of = f" (its execution read the store as of {said.as_of})" if said.as_of else ""
     if said.split:
         used = f"{view.USED[said.split]} ({said.split} split, as of {said.event_time})"
@@ -69,9 +69,9 @@ def _version(said: Said) -> Iterator[str]:
         used = "was made without it"
     yield f"version {said.version}, {said.status}: {used}{as_of}"
     if said.answer:
-        yield f"    its execution kept what it said: {view.said_in_words(said.answer)}"
+        yield f"    its execution kept its answer: {view.said_in_words(said.answer)}"
     elif said.split == "test":
-        yield "    what it said was not kept, or may not be read"
+        yield "    its answer was not kept, or may not be read"
     yield from (f"    {why}" for why in said.unread)
 
 
@@ -103,28 +103,28 @@ def as_json(trace: AccountTrace) -> dict[str, Any]:
 
 
 def erasure(trace: AccountTrace) -> str:
-    """What has to be deleted in an account, and by what: nothing is deleted by listing it."""
+    """What has to be deleted in an account, and the commands; listing deletes nothing."""
     return "\n".join(_erasure(trace)) + "\n"
 
 
 def _erasure(trace: AccountTrace) -> Iterator[str]:
-    yield f"NOTHING WAS DELETED in {trace.where}: this is a list of what is yours to delete"
+    yield f"NOTHING WAS DELETED in {trace.where}: this is a list of what you have to delete"
     yield from ("", "In the stores")
     if trace.found is None:
         yield f"  {NOWHERE}"
     else:
         identifier = shlex.quote(trace.id)
         yield f"  pipeline record --delete --env {trace.environment} -- {identifier}"
-        yield "  no run reads its earlier rows from then on; they stay in the offline store:"
+        yield "  no later run reads its earlier rows; they stay in the offline store:"
         yield f"  {trace.offline_rows}"
     yield from ("", "In S3, in every version of each object if the bucket keeps versions")
     yield from (f"  {place}" for place in trace.places)
     if not trace.places:
         yield "  no split that was read has it"
-    yield from ("", "To be made again, since they learnt from it or were chosen by it")
+    yield from ("", "To be trained again, because they learnt from it or were selected on it")
     if trace.learnt:
         yield f"  versions {', '.join(map(str, trace.learnt))}{_serving(trace)}:"
-        yield f"  pipeline start --env {trace.environment}, then approve; it is rolled out by that"
+        yield f"  pipeline start --env {trace.environment}, then approve; the approval rolls it out"
     else:
         yield "  no version that was looked at"
     unread = [f"version {said.version}: {why}" for said in trace.versions for why in said.unread]

@@ -1,4 +1,4 @@
-"""What `pipeline audit` prints of a pack that was made."""
+"""What `pipeline audit` prints about a new pack."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ninesteps.terminal.lines import wrapped
 
 
 def made(pack: Pack, file: Path) -> None:
-    """Where it is, what it has not, and the digest to keep elsewhere."""
+    """Print its path, what is missing, and the digest to keep elsewhere."""
     for uri in pack.changed:
-        click.echo(f"changed    {uri}: not as its step left it", err=True)
+        click.echo(f"changed    {uri}: not as its step wrote it", err=True)
     click.echo(f"wrote      {file}: {pack.files} files, {len(pack.content):,} bytes")
     for name, why in pack.absent.items():
-        click.echo(wrapped(f"{name}: {why}", "not in it", 11))
+        click.echo(wrapped(f"{name}: {why}", "missing", 11))
     click.echo(f"{MANIFEST} has SHA-256 {pack.manifest_sha256}")
     click.echo("Keep this digest elsewhere: the pack alone cannot show that it was rewritten.")
 
 
 def as_json(pack: Pack, file: Path) -> dict[str, Any]:
-    """The same for a program to read."""
+    """The same as data."""
     return {
         "pack": str(file),
         "files": pack.files,

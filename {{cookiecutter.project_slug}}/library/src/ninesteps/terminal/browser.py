@@ -8,7 +8,7 @@ import click
 
 
 def open_page(address: str) -> None:
-    """Open an address in the browser; without a browser, say so: whoever reads it opens it."""
+    """Open an address in the browser; without a browser, print a notice with the address."""
     try:
         is_opened = webbrowser.open(address)
     except webbrowser.Error:

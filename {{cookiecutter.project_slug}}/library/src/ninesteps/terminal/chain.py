@@ -1,4 +1,4 @@
-"""What a person sees of the chain of events: that it is whole, or which entry is not as written."""
+"""Shows the chain of events: that it is intact, or which entry was changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninesteps.local.chain import Entry, Fault, Head
 from ninesteps.terminal.lines import wrapped
 
 LIMITS = (
-    "Whoever may write .local/state.db can also write the whole chain again, with its tables. "
+    "Anyone with write access to .local/state.db can rewrite the whole chain and its tables. "
     "Only a head that is kept elsewhere shows that."
 )
 """What the chain does not protect from."""
@@ -25,7 +25,7 @@ def show(
     signed: int,
     is_listed: bool,
 ) -> None:
-    """Show what was found, the faults on standard error.
+    """Show the result; faults go to standard error.
 
     Args:
         signed: how many decisions are signed.
@@ -36,21 +36,22 @@ def show(
     if not faults:
         counts = Counter(entry.kind for entry in entries)
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        click.echo(wrapped(f"the chain is whole: {_entries(len(entries))} from {entries[0].at} to "
-                           f"{entries[-1].at} ({kinds})"))  # fmt: skip
+        click.echo(wrapped(f"the chain is intact: {_entries(len(entries))} from {entries[0].at} "
+                           f"to {entries[-1].at} ({kinds})"))  # fmt: skip
         for entry in entries:
             if entry.kind == "begun":
-                click.echo(wrapped(f"entry {entry.number}: what was there before the chain was "
-                                   "added as it was; the chain says nothing about earlier "
-                                   "changes"))  # fmt: skip
+                click.echo(wrapped(f"entry {entry.number}: earlier records were added unchanged; "
+                                   "the chain cannot show changes before that"))  # fmt: skip
         if signed:
             by = (
-                "those who may sign" if is_listed else "whoever signed: [approval] signers is empty"
+                "people who may sign"
+                if is_listed
+                else "any signer, because [approval] signers is empty"
             )
             click.echo(f"{signed} signed by {by}")
     for head in heads:
         if not faults:
-            click.echo(f"it goes on from the head {head}")
+            click.echo(f"it continues from the head {head}")
     if entries:
         click.echo(f"head: {entries[-1].head}")
     click.echo(wrapped(f"{LIMITS}{'' if heads else ' None was given to compare with.'}"))
@@ -59,7 +60,7 @@ def show(
 def as_json(
     entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head], signed: int
 ) -> dict[str, Any]:
-    """The same for a program to read."""
+    """The same as data."""
     return {
         "whole": not faults,
         "entries": len(entries),

@@ -1,4 +1,4 @@
-"""What a person sees of a comparison: which is better first, then every aspect, in 80 columns."""
+"""Shows a comparison in 80 columns: first which is better, then every aspect."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from ninesteps.terminal.console import Console
 
 WIDTH = 80
 NAME, VALUE = 22, 29
-"""The columns of names, and of the values of either side, with two spaces after each."""
+"""Widths of the columns of names and of values, with two spaces after each."""
 
 MOST_ROWS = 12
-"""Of a part: the others are counted."""
+"""Rows shown of a part; the others are counted."""
 
 _CONSOLE = Console(highlight=False)
 
@@ -158,7 +158,7 @@ def _group_lines(row: GroupChange) -> Iterator[str]:
 
 
 def _files(rows: Sequence[FileChange]) -> Iterator[str]:
-    """A line or two for each step: the files by what became of them."""
+    """A line or two for each step: how many files are the same or differ."""
     for step in dict.fromkeys(row.step for row in rows):
         parts = []
         for how in ("changed", "added", "removed"):
@@ -169,7 +169,7 @@ def _files(rows: Sequence[FileChange]) -> Iterator[str]:
 
 
 def _values(name: str, first: str, second: str) -> Iterator[str]:
-    """A named value of both, over as many lines as they take."""
+    """A named value of both sides, wrapped."""
     widths = (NAME - 2, VALUE - 2, WIDTH - NAME - VALUE)
     cells = [_cell(text, width) for text, width in zip((name, first, second), widths, strict=True)]
     for place in range(max(map(len, cells))):
@@ -177,7 +177,7 @@ def _values(name: str, first: str, second: str) -> Iterator[str]:
 
 
 def _cell(text: str, width: int) -> list[str]:
-    """The lines of a text; what is too long for one begins on a line of its own."""
+    """The lines of a text; a word longer than the rest of a line begins a new line."""
     lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
     return [line[at : at + width] for line in lines or [""]
             for at in range(0, len(line) or 1, width)]  # fmt: skip
@@ -198,7 +198,7 @@ def _wrapped(text: str, style: str, indent: str = "") -> Iterator[str]:
 
 
 def _number(value: float | None, sign: str = "") -> str:
-    """Four decimals of what is about 1, no decimals of what is large."""
+    """Four decimals for numbers about 1, none for large ones."""
     if value is None:
         return "-"
     decimals = max(0, 4 - len(f"{abs(value):.0f}") + (abs(value) < 10))

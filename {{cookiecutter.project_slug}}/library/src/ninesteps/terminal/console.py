@@ -1,4 +1,4 @@
-"""rich's console, with others' texts shown as `plain_text` shows them."""
+"""rich's console, with control characters in texts escaped as in `plain_text`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ninesteps.plain_text import plain
 
 
 class Console(rich.console.Console):
-    """rich's own colours and movements stay: they are styles and controls, and no texts."""
+    """rich's own colours and cursor movements stay: they are styles and controls, not texts."""
 
     @property
     def file(self) -> IO[str]:
-        """Where rich writes, past `terminal.output`, also while a picture is live.
+        """The stream that rich writes to, past `terminal.output`, also during a live display.
 
-        Then rich has put a stream of its own before that of `terminal.output`, and looks behind
-        one alone.
+        During a live display rich puts a stream of its own in front of the one of
+        `terminal.output`, and unwraps only one stream.
         """
         file = super().file
         return getattr(file, "rich_proxied_file", file)
@@ -32,8 +32,8 @@ class Console(rich.console.Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """What is shown, without what a terminal would obey, and without blanks at a line's end."""
-        blanks: list[Segment] = []  # at the end of what was shown: of the line, if it ends here
+        """The texts, without control characters and without blanks at the ends of lines."""
+        blanks: list[Segment] = []  # at the end of the output: of the line, if it ends here
         for text, style, control in super().render(renderable, options):
             shown = text if control else plain(text)
             if shown.startswith("\n"):

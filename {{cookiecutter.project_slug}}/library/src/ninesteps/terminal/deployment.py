@@ -1,4 +1,4 @@
-"""Shows a deployment as it goes on: who gets how much, and how they answer."""
+"""Shows a deployment in progress: each version's share of requests and its answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ninesteps.local.endpoint.traffic import Caller
 from ninesteps.runs.rehearsal import Known, Rehearsal
 from ninesteps.terminal.console import Console
 
-PAUSE = 0.2  # seconds between looks
+PAUSE = 0.2  # seconds between requests for its state
 
 CONVERSATION = '{"messages": [{"role": "user", "content": "..."}]}'
 """A request to a language model."""
@@ -25,13 +25,13 @@ CONVERSATION = '{"messages": [{"role": "user", "content": "..."}]}'
 async def follow(
     rehearsal: Rehearsal, known: Known | None, per_second: float, as_json: bool
 ) -> dict[str, Any]:
-    """Show a deployment until it ends, and give how; with traffic of one's own if asked for.
+    """Show a deployment until it ends and return its outcome; send traffic if asked to.
 
-    It begins once a version is served: before the first there is nobody to ask.
+    The traffic begins when a version is served; before the first one there is none to ask.
 
     Args:
-        known: what is sent, a record or a conversation a request.
-        per_second: requests; 0 for none.
+        known: the requests' contents, a record or a conversation each.
+        per_second: requests per second; 0 for none.
     """
     requests, kind = (known.requests(), known.content_type) if known else ([], "")
     caller = Caller(rehearsal.port(), requests, kind)
@@ -53,7 +53,7 @@ async def follow(
         if not status:
             raise
         last = {"version": status["deploying"] or status["version"], "before": None,
-                "outcome": "interrupted", "why": "the endpoint has ended"}  # fmt: skip
+                "outcome": "interrupted", "why": "the endpoint has stopped"}  # fmt: skip
     finally:
         stop.set()
         if traffic:
@@ -64,7 +64,7 @@ async def follow(
 
 
 async def _looks(rehearsal: Rehearsal) -> AsyncIterator[dict[str, Any]]:
-    """What the endpoint says of itself, again and again, until its deployment has ended."""
+    """Yield the endpoint's state repeatedly until its deployment has ended."""
     while True:
         status = await asyncio.to_thread(rehearsal.ask, "status")
         yield status
@@ -81,7 +81,7 @@ def _show(live: Live, status: dict[str, Any], as_json: bool) -> None:
 
 
 def table(status: dict[str, Any]) -> Table:
-    """How each version answers, since the last deployment began."""
+    """Each version's answers since the last deployment began."""
     title = f"{status['seconds']:.0f} s: {status['phase']}"
     shown = Table(title=title, title_justify="left")
     for name in ("version", "traffic", "requests", "failed", "p50", "p99"):
@@ -94,7 +94,7 @@ def table(status: dict[str, Any]) -> Table:
 
 
 def address(rehearsal: Rehearsal) -> str:
-    """Where the endpoint is asked, and how, where that is no record of the table."""
+    """The endpoint's address, and the type of request if it does not take records."""
     url = f"http://127.0.0.1:{rehearsal.port()}/invocations"
     if not rehearsal.settings.is_language_model:
         return url
@@ -102,13 +102,13 @@ def address(rehearsal: Rehearsal) -> str:
 
 
 def decided(last: Mapping[str, Any]) -> Iterator[str]:
-    """How the last deployment ended, and by whom and why; nothing where that was not kept."""
+    """How the last deployment ended, who acted and why; empty if not recorded."""
     if "who" in last:
         yield f"{sentence(dict(last))}; by {last['who']}: {last['reason']}"
 
 
 def standing(rehearsal: Rehearsal) -> str:
-    """How the endpoint stands, for who no longer follows a deployment: that goes on by itself."""
+    """The endpoint's state after the command stops watching; the deployment continues."""
     try:
         status = rehearsal.ask("status")
     except DeployError:
@@ -124,7 +124,7 @@ def standing(rehearsal: Rehearsal) -> str:
 def sentence(last: dict[str, Any]) -> str:
     """How a deployment ended."""
     reason = last.get("not_entered")
-    lost = f"; the chain of events has no entry of it: {reason}" if reason else ""
+    lost = f"; no entry could be added to the chain of events: {reason}" if reason else ""
     number, before = last["version"], last["before"]
     if last["outcome"] == "deployed":
         return f"version {number} serves{f', after version {before}' if before else ''}{lost}"

@@ -1,4 +1,4 @@
-"""What happens in a run as JSON, an object a line, for a program to read as it happens."""
+"""Prints the events of a run as JSON, an object a line, as they happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ninesteps.terminal.run import evaluation
 
 
 class Silent:
-    """Shows nothing of a run."""
+    """Shows nothing."""
 
     def __enter__(self) -> Silent:
         return self
@@ -26,16 +26,16 @@ class Silent:
         pass
 
     def working(self, what: str) -> None:
-        """What takes a moment, before the steps begin."""
+        """Work before the steps that takes a moment."""
 
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
-        """What was read of the raw table."""
+        """What was read from the raw table."""
 
     def update(self, execution: Execution) -> None:
-        """How the steps stand."""
+        """The state of the steps."""
 
     def notice(self, sentence: str) -> None:
-        """What does not stop the run."""
+        """A warning that does not stop the run."""
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
@@ -57,15 +57,15 @@ class Events:
         pass
 
     def working(self, what: str) -> None:
-        """What takes a moment, before the steps begin."""
+        """Work before the steps that takes a moment."""
         _say("working", what=what)
 
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
-        """What was read, and what was odd in it."""
+        """What was read, with odd values."""
         _say("ingested", file=str(file), as_of=as_of, **asdict(ingested))
 
     def update(self, execution: Execution) -> None:
-        """The steps that have changed; of one that runs, how far it has come."""
+        """The steps that have changed; for a running one, its progress."""
         if not self.run:
             _say("started", run=execution.id, parameters=execution.parameters)
         self.run = execution.id
@@ -76,7 +76,7 @@ class Events:
                 _say("step", **step_as_json(run))
 
     def notice(self, sentence: str) -> None:
-        """What does not stop the run, and should be known."""
+        """A warning that does not stop the run, and should be known."""
         _say("notice", says=sentence)
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:

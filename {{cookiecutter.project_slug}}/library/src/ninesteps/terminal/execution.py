@@ -1,4 +1,4 @@
-"""What a person sees of an execution in an account: its steps, the gate, and why it failed."""
+"""Shows an execution in an account: its steps, the gate, and why it failed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ninesteps.terminal.console import Console
 from ninesteps.terminal.steps import StepLine, step_table
 
 LAST_LINES = 20
-"""Of a failed step's log."""
+"""Lines shown from the end of a failed step's log."""
 
 _CONSOLE = Console(highlight=False, soft_wrap=False)
 
 
 @dataclass(frozen=True)
 class View:
-    """An execution, with what is shown beside its steps."""
+    """An execution, with what else is shown of it."""
 
     facts: RunFacts
     environment: str
@@ -62,10 +62,10 @@ class View:
             yield "registered", facts.registered or "nothing"
         if self.address:
             yield "address", self.address
-        yield from (("go on", command) for command in self._commands())
+        yield from (("next", command) for command in self._commands())
 
     def _commands(self) -> Iterator[str]:
-        """What to type next."""
+        """The commands to type next."""
         facts, env = self.facts, f"--env {self.environment}"
         if facts.status in GOES_ON:
             yield f"pipeline stop {facts.id} {env}"
@@ -77,7 +77,7 @@ class View:
                 yield f"pipeline approve {version} {env}, or pipeline reject {version} {env}"
 
     def _say_failure(self, step: StepFacts) -> None:
-        """Why a step failed, as the service says it, and the end of what it printed."""
+        """Why a step failed, in the service's words, and the end of its log."""
         _CONSOLE.print(f"[red]{step.name} failed[/]")
         _CONSOLE.print(f"  {escape(step.reason or 'the service gives no reason')}", soft_wrap=True)
         for job in failed_jobs(step):
@@ -98,7 +98,7 @@ class View:
 
 
 def as_json(facts: RunFacts, address: str) -> dict[str, Any]:
-    """An execution with its steps, for a program to read."""
+    """An execution with its steps as data."""
     return {
         "run": facts.id,
         "pipeline": facts.pipeline,
@@ -128,7 +128,7 @@ def as_json(facts: RunFacts, address: str) -> dict[str, Any]:
 
 
 def failed_jobs(step: StepFacts) -> Sequence[str]:
-    """The names of the jobs by which a step failed: of a search, its failed trials' first."""
+    """The names of a failed step's jobs; for a search, of its failed trials first."""
     if step.type == "Tuning":
         failed = [t for t in _trials(step) if t["TrainingJobStatus"] == "Failed"]
         return [trial["TrainingJobName"] for trial in failed[:1]]
@@ -136,12 +136,12 @@ def failed_jobs(step: StepFacts) -> Sequence[str]:
 
 
 def _job_name(step: StepFacts) -> str:
-    """The name of a step's job: its log streams have the letters that its ARN has in small ones."""
+    """The name of a step's job as in its log streams; the ARN has it in lower case."""
     return str(step.answer.get(f"{step.type}JobName") or step.job.rpartition("/")[2])
 
 
 def log_lines(logs: JobLogs, step: StepFacts, trial: int | None) -> Iterator[str]:
-    """What a step printed; of a search, how each trial ended, or what one of them printed.
+    """A step's log; for a search, how each trial ended, or the log of one.
 
     Raises:
         AccountError: if there is no such log.
@@ -202,7 +202,7 @@ def _line_of(step: StepFacts) -> StepLine:
 
 
 def _gate(facts: RunFacts) -> Iterator[tuple[str, str]]:
-    """The gate, as the execution's definition has it, and how it came out."""
+    """The gate in the execution's definition, and its result."""
     try:
         outcome, gate = read_gate(facts)
     except Absent:

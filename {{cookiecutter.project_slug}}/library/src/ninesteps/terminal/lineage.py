@@ -1,4 +1,4 @@
-"""Shows which versions came from something."""
+"""Shows which versions were made from something."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ninesteps.lineage.graph import Entity
 
 
 def uses(what: str, entities: list[Entity], versions: list[Use]) -> None:
-    """Show what was found, and the versions, the newest first."""
+    """Show what was found and the versions, newest first."""
     first, more = entities[0], len(entities) - 1
     others = f" and {more} more" if more else ""
     click.echo(f"{what}: {first.role or first.type}, {first.name}{others}")
     if not versions:
-        click.echo("no registered version came from it")
+        click.echo("no registered version was made from it")
     width = max((len(use.package.name) for use in versions), default=0)
     for use in versions:
         status = use.package.properties.get("status", "")
@@ -24,7 +24,7 @@ def uses(what: str, entities: list[Entity], versions: list[Use]) -> None:
 
 
 def uses_as_json(what: str, entities: list[Entity], versions: list[Use]) -> dict[str, Any]:
-    """The same, for a program to read."""
+    """The same as data."""
     return {
         "of": what,
         "entities": [entity.id for entity in entities],

@@ -13,8 +13,8 @@ def wrapped(text: str, label: str = "", indent: int = 0) -> str:
     """A text in lines of at most 80 columns; a path or a hash that is longer is not broken.
 
     Args:
-        label: what is before the text, in the columns that the later lines leave empty.
-        indent: how many columns that are.
+        label: the text before the first line; later lines leave its columns empty.
+        indent: the width of these columns.
     """
     return textwrap.fill(
         text, WIDTH, initial_indent=f"{label:<{indent}}", subsequent_indent=" " * indent,

@@ -1,4 +1,4 @@
-"""What a person sees of a model card: its parts, top to bottom, with SageMaker's names of them."""
+"""Shows a model card: its parts in order, with SageMaker's names for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show(content: dict[str, Any]) -> None:
 
 
 def _lines(part: Any, label: str = "") -> Iterator[tuple[str, str]]:
-    """The lines of a part: what it says, each with its label."""
+    """The lines of a part, each with its label."""
     if isinstance(part, _SCALAR):
         yield label, part if isinstance(part, str) else number(part)
     elif isinstance(part, list) and all(isinstance(item, _SCALAR) for item in part):
@@ -59,5 +59,5 @@ def _item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _words(key: str) -> str:
-    """`model_overview` -> `model overview`; a name that people gave is as they gave it."""
+    """`model_overview` -> `model overview`; names that people gave stay unchanged."""
     return key.replace("_", " ")

@@ -1,8 +1,9 @@
-"""The way out to a terminal, a file or a pipe: every text that a command prints passes here.
+"""Filters everything that a command prints, to a terminal, a file or a pipe.
 
-Names, logs, errors and file names are others' texts. What a terminal would obey instead of showing
-is written as its code (`\\u001b`), and so is what the console's encoding does not have. JSON and
-TOML read those codes back. Standard library alone: each command imports this first.
+Names, logs, errors and file names may hold control characters. Those that a terminal would obey
+instead of showing are written as escapes (`\\u001b`), and so are characters that the console's
+encoding lacks. JSON and TOML read these escapes back. Only the standard library is used: each
+command imports this first.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Any, TextIO, cast
 from ninesteps.plain_text import plain
 
 _OUTPUT = "output"
-"""What an error names, where the output cannot be written."""
+"""The name of the output in an error about writing it."""
 
 
 @contextlib.contextmanager
 def plain_streams() -> Iterator[None]:
-    """Let everything that is printed meanwhile pass here."""
+    """Filter everything that is printed in this context."""
     before = sys.stdin, sys.stdout, sys.stderr
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
@@ -36,17 +37,18 @@ def plain_streams() -> Iterator[None]:
 
 
 def discard() -> None:
-    """Throw away what is still printed: nothing takes it, and the interpreter tries at its end."""
+    """Discard further output: nobody reads it, and the interpreter would fail to flush it at
+    exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            with contextlib.suppress(OSError):  # a stream of no file
+            with contextlib.suppress(OSError):  # a stream without a file
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_closed() -> None:
-    """Nothing for a stream that the shell has closed: or the next file opened gets its number."""
+    """Open the null device if the shell has closed a stream, or the next file takes its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -58,7 +60,7 @@ def _open_closed() -> None:
 
 
 def _encodable(error: UnicodeError) -> tuple[str, int]:
-    """Characters that an encoding does not have, as the codes that JSON and TOML read."""
+    """Characters that an encoding lacks, as the escapes that JSON and TOML read."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = map(ord, error.object[error.start : error.end])
@@ -69,7 +71,7 @@ codecs.register_error(_encodable.__name__, _encodable)
 
 
 class _Stream:
-    """A stream that shows what a terminal would obey; it has no `buffer`, the way around it."""
+    """A stream that escapes control characters; it has no `buffer`, which would bypass it."""
 
     def __init__(self, stream: TextIO, shows: bool = True) -> None:
         self._stream = stream
@@ -77,11 +79,12 @@ class _Stream:
 
     @property
     def rich_proxied_file(self) -> _Stream:
-        """Where rich writes its own colours and movements: `Console` has cleaned its texts."""
+        """The stream for rich's own colours and cursor movements: `Console` has escaped its
+        texts."""
         return _Stream(self._stream, shows=False)
 
     def write(self, text: str) -> int:
-        """Write a text; an error of the output says so."""
+        """Write a text; an error names the output."""
         with _named():
             self._stream.write(plain(text) if self._shows else text)
         return len(text)
@@ -92,7 +95,7 @@ class _Stream:
             self.write(line)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush what was written."""
         with _named():
             self._stream.flush()
 

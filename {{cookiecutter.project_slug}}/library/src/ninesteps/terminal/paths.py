@@ -6,6 +6,6 @@ from pathlib import Path
 
 
 def from_here(path: Path) -> str:
-    """A path as it is typed from here, where it is below here."""
+    """A path relative to the working directory, if it is inside."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

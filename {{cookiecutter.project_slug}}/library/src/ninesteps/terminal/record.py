@@ -1,4 +1,4 @@
-"""What a person sees of one record: its features in both stores, and the model's answer."""
+"""Shows one record: its features in both stores, and the model's prediction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ _CONSOLE = Console(highlight=False)
 
 
 def show(found: Found) -> None:
-    """Show a record, a line a feature; what differs between the stores is marked."""
+    """Show a record, a line a feature; differences between the stores are marked."""
     _CONSOLE.print(f"record [bold]{escape(found.id)}[/] as of {found.as_of}", soft_wrap=True)
     different = set(found.differences)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("feature", "offline", "online", ""):
         table.add_column(name, overflow="fold")
     for name in _features(found):
-        mark = "[yellow]*[/]" if name in different else ""  # a word would break the moments' lines
+        mark = (
+            "[yellow]*[/]" if name in different else ""
+        )  # wrapping at words would break the timestamps
         cells = (_text(record, name) for record in (found.offline, found.online))
         table.add_row(escape(found.names.get(name, name)), *cells, mark)
     _CONSOLE.print(table)
@@ -40,7 +42,7 @@ def _text(record: Any, name: str) -> str:
 
 
 def sentences(found: Found) -> list[str]:
-    """What the table does not say: which store has no such record, and the model's answer."""
+    """What is not in the table: which store has no such record, and the model's prediction."""
     lines = []
     if found.offline is None:
         lines.append(f"offline: no such record as of {found.as_of}")

@@ -1,4 +1,4 @@
-"""What a person sees of the registry: versions with their metrics, or one with all its evidence."""
+"""Shows the registry: versions with their metrics, or one version with all its evidence."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _CONSOLE = Console(highlight=False)
 
 
 def versions(registry: Registry, settings: Settings, most: int) -> None:
-    """Show the newest versions, a line each, with the metrics that the gate reads."""
+    """Show the newest versions, a line each, with the gate's metrics."""
     numbers = registry.numbers()
     if not numbers:
         _CONSOLE.print(f"{registry.group}: no version is registered")
@@ -105,7 +105,7 @@ def version(approvals: Approvals, settings: Settings, number: int) -> None:
     grid.add_row("library", escape(model_version.metadata.get(LIBRARY, "-")))
     grid.add_row("overridden", escape(_overridden(model_version) or "-"))
     for label, text in origin_text.lines(registry.origin(model_version)):
-        if label != "overridden":  # which stands above, as the version itself says it
+        if label != "overridden":  # which is above, as the version's own field
             grid.add_row(label, escape(text))
     grid.add_row("metrics", _all_metrics(registry, model_version))
     for label, text in _data_rows(registry, model_version, settings):
@@ -136,7 +136,7 @@ def version(approvals: Approvals, settings: Settings, number: int) -> None:
         if objection := approvals.objection(model_version, stage):
             grid.add_row("", f"[red]{escape(objection)}[/]")
     if go_on := commands(approvals, model_version):
-        grid.add_row("go on", go_on)
+        grid.add_row("next", go_on)
     _CONSOLE.print(model_version.name)
     _CONSOLE.print(grid)
     _CONSOLE.print(f"[dim]{escape(model_version.model)}[/]", soft_wrap=True)
@@ -145,7 +145,7 @@ def version(approvals: Approvals, settings: Settings, number: int) -> None:
 def _data_rows(
     registry: Registry, model_version: Version, settings: Settings
 ) -> Iterator[tuple[str, str]]:
-    """What is known of the data that a version learnt from, with its warnings."""
+    """What is known about a version's training data, with its warnings."""
     found = _data(registry, model_version, settings)
     if found["table"]:
         yield "data", escape(found["table"])
@@ -171,41 +171,41 @@ def _deployed(deployments: tuple[Deployment, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _rolled_out(metadata: Mapping[str, str], look: ABLook | None) -> Iterator[tuple[str, str]]:
-    """What the state machines have noted of a rollout and of its A/B test, a row each."""
+    """What the state machines recorded of a rollout and its A/B test, a row each."""
     if rollout := metadata.get("rollout", ""):
         yield "rollout", f"{metadata.get('rollout_at', '')}  {rollout}"
-    if look:  # what is noted of an earlier test says nothing of this one
+    if look:  # records of an earlier test do not describe this one
         metadata = look.metadata
         if look.share is not None:
             yield "A/B test", f"{look.share} % of the users by look {look.look} of {look.at}"
         yield "" if look.at else "A/B test", look.why
     elif ended := metadata.get("ab_outcome", ""):
         yield "A/B test", ended
-    if users := metadata.get("ab_users", ""):  # its job has looked at least once
+    if users := metadata.get("ab_users", ""):  # its job has evaluated the test at least once
         yield "", f"users: {users}; rates: {metadata.get('ab_rates', '')}"
         better, worse = metadata.get("ab_e_better", ""), metadata.get("ab_e_worse", "")
         yield "", f"evidence: better {better} to 1, worse {worse} to 1"
 
 
 def decided(approvals: Approvals, number: int, stage: str) -> None:
-    """Say how a version stands since it was decided on, and what comes next."""
+    """Show a version's status after a decision, and the next command."""
     model_version = approvals.find(number)
     _CONSOLE.print(escape(f"{model_version.name} {how(model_version, stage)}"), soft_wrap=True)
     if OVERRIDDEN in model_version.metadata:
         _CONSOLE.print(escape(f"overridden: {_overridden(model_version)}"), soft_wrap=True)
     _CONSOLE.print(f"its report: {escape(_report(approvals, model_version))}", soft_wrap=True)
     if go_on := commands(approvals, model_version):
-        _CONSOLE.print(f"to go on: {go_on}", soft_wrap=True)
+        _CONSOLE.print(f"next: {go_on}", soft_wrap=True)
 
 
 def _report(approvals: Approvals, model_version: Version) -> str:
-    """Where a version's report lies; or the command that writes it."""
+    """The path of a version's report, or the command that writes it."""
     page = approvals.registry.report(model_version)
     return from_here(page) if page else f"pipeline report {model_version.number}{approvals.option}"
 
 
 def commands(approvals: Approvals, found: Version) -> str:
-    """What may be done next with a version; empty if nothing has to be."""
+    """The next command for a version; empty if there is none."""
     if found.status == PENDING or approvals.objection(found):
         reject = f"pipeline reject {found.number}{approvals.option}"
         return f"{approvals.command(found.number)}, or {reject}"
@@ -231,7 +231,7 @@ def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
 
 
 def version_as_json(approvals: Approvals, settings: Settings, number: int) -> dict[str, Any]:
-    """One version with all that is kept of it, for a program to read."""
+    """One version with all its records, as data."""
     model_version, registry = approvals.find(number), approvals.registry
     look = registry.ab_look(model_version)
     return {
@@ -277,7 +277,7 @@ def _status(model_version: Version) -> str:
 
 
 def _same(registry: Registry, model_version: Version, before: str) -> str:
-    """That it is an earlier version's model; empty if it is not."""
+    """A remark if its model is identical to an earlier version's; otherwise empty."""
     earlier = registry.same_model_as(model_version)
     return f"{before}same bytes as version {earlier}" if earlier else ""
 
@@ -287,7 +287,7 @@ def _coloured(status: str) -> str:
 
 
 def _profile(approvals: Approvals, model_version: Version) -> str:
-    """The profile that a version was made under, and why that is not the expected one."""
+    """The profile that a version was made under, and why it is not the expected one."""
     name, digest = (model_version.metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256))
     stamp = f"{escape(name)}  sha256 {escape(digest[:12])}  " if name and digest else ""
     violation = approvals.expected.violation(model_version.metadata)
@@ -295,10 +295,10 @@ def _profile(approvals: Approvals, model_version: Version) -> str:
 
 
 def _overridden(model_version: Version) -> str:
-    """The code that is the team's own and not the template's or the library's; empty if unknown."""
+    """The team's own code, apart from the template's and the library's; empty if unknown."""
     metadata = model_version.metadata
     if OVERRIDDEN not in metadata:
-        return "nothing of the template's or the library's" if LIBRARY in metadata else ""
+        return "no file of the template or the library" if LIBRARY in metadata else ""
     digest = metadata.get(OVERRIDDEN_SHA256, "")
     return metadata[OVERRIDDEN] + (f"  sha256 of all {digest[:12]}" if digest else "")
 
@@ -323,7 +323,7 @@ def _numbers(registry: Registry, model_version: Version) -> dict[str, float]:
     """The metrics of a version.
 
     Raises:
-        RegistryError: if they cannot be read any more.
+        RegistryError: if they can no longer be read.
     """
     return metrics(_evaluation(registry, model_version))
 
@@ -332,7 +332,7 @@ def _evaluation(registry: Registry, model_version: Version) -> bytes:
     """A version's `evaluation.json`.
 
     Raises:
-        RegistryError: if it cannot be read any more.
+        RegistryError: if it can no longer be read.
     """
     content = registry.read(model_version.evaluation)
     if content is None:
@@ -341,7 +341,7 @@ def _evaluation(registry: Registry, model_version: Version) -> bytes:
 
 
 def warnings(approvals: Approvals, settings: Settings, number: int) -> None:
-    """Say a version's warnings before somebody decides on it."""
+    """Show a version's warnings before a decision."""
     found = _data(approvals.registry, approvals.find(number), settings)
     for label, text in warning_lines(found["remarks"]):
         _CONSOLE.print(f"[bold]{label:<11}[/] {text}")
@@ -350,7 +350,7 @@ def warnings(approvals: Approvals, settings: Settings, number: int) -> None:
 
 
 def _data(registry: Registry, model_version: Version, settings: Settings) -> dict[str, Any]:
-    """What was found in the data that a version learnt from, and its warnings."""
+    """What was found in a version's training data, and its warnings."""
     table = registry.table(model_version)
     told, not_known = _warnings(registry, model_version, settings)
     said = findings.of_table(table) if table else ""
@@ -365,11 +365,11 @@ NOT_KNOWN = (
 def _warnings(
     registry: Registry, model_version: Version, settings: Settings
 ) -> tuple[list[str], str]:
-    """A version's warnings, and what is not known of it."""
+    """A version's warnings, and which ones cannot be known."""
     not_known = NOT_KNOWN
     if isinstance(registry, LocalRegistry):
         not_known = ""
-        with contextlib.suppress(NineStepsError):  # its run is not known here any more
+        with contextlib.suppress(NineStepsError):  # its run is no longer known here
             execution = History(registry.local).execution(model_version.execution)
             return warnings_of(registry.local, settings, execution), ""
     elif isinstance(registry, AccountRegistry):
@@ -386,7 +386,7 @@ def _warnings(
 
 
 def _marker(registry: Registry, model_version: Version, settings: Settings) -> str:
-    """How many warnings a version has, below its status; empty for none."""
+    """The number of a version's warnings, below its status; empty for none."""
     noted = model_version.metadata.get(run_warnings.COUNT, "")
     if isinstance(registry, AccountRegistry) and noted.isdecimal():  # without reading its files
         return f"\n[yellow]{warning_label(range(int(noted)))}[/]" if int(noted) else ""
@@ -395,5 +395,5 @@ def _marker(registry: Registry, model_version: Version, settings: Settings) -> s
 
 
 def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:
-    """Items with a label at the first."""
+    """Items, the first with a label."""
     return [("" if number else label, item) for number, item in enumerate(items)]

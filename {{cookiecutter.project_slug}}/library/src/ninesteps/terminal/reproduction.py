@@ -1,4 +1,4 @@
-"""What a person sees of a version that was made again: its sources, then each step's artifacts."""
+"""Shows a reproduction: its sources, then each step's artifacts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLOURS = {
     USED: "green", REMADE: "green", CHANGED: "red", GONE: "red",
 }  # fmt: skip
 _WIDTH = 80
-_STATE = 18  # characters of a state's column
+_STATE = 18  # width of the column of states
 
 
 def show(made: Reproduction) -> None:
@@ -41,7 +41,7 @@ def show(made: Reproduction) -> None:
     for source in _grouped(made.sources):
         _entry(source.name, source.state, source.detail)
     for sentence in made.environment:
-        _wrapped(f"otherwise here: {sentence}", 2)
+        _wrapped(f"different here: {sentence}", 2)
     for part in made.parts:
         _show_part(part)
     counts = ", ".join(f"{n:,} {_said(state, made)}" for state, n in made.counts.items() if n)
@@ -68,7 +68,7 @@ def _verdict(made: Reproduction) -> str:
 
 
 def _grouped(sources: tuple[Source, ...]) -> list[Source]:
-    """Sources with those of one name that are as recorded in one line."""
+    """Sources, with unchanged ones of the same name on one line."""
     grouped: list[Source] = []
     for source in sources:
         alike = [s for s in sources if (s.name, s.state) == (source.name, source.state)]
@@ -90,7 +90,7 @@ def _show_part(part: Part) -> None:
 
 
 def _apart(artifact: Artifact) -> str:
-    """By how much an artifact differs, and where."""
+    """How much an artifact differs, and where."""
     if not artifact.numbers:
         return artifact.detail
     many = "1 number" if artifact.numbers == 1 else f"{artifact.numbers:,} numbers"
@@ -101,7 +101,7 @@ def _apart(artifact: Artifact) -> str:
 
 
 def _entry(name: str, state: str, detail: str) -> None:
-    """A name and its state on a line, and what is to say of it below."""
+    """A name and its state on a line, with details below."""
     room = _WIDTH - 2 - _STATE - 1
     lines = textwrap.wrap(name, room, break_on_hyphens=False) or [""]
     for line in lines[:-1]:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: progress while it goes on, then steps, gate, version and paths."""
+"""Shows a run: its progress, then its steps, gate, version and files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CONSOLE = Console(highlight=False, soft_wrap=False)
 
 
 class Progress:
-    """A live table on a terminal, a line for each change anywhere else."""
+    """A live table on a terminal, otherwise a line for each change."""
 
     def __init__(self, settings: Settings, is_live: bool = True) -> None:
         self._settings = settings
@@ -69,11 +69,11 @@ class Progress:
             self._live.stop()
 
     def working(self, what: str) -> None:
-        """Say what takes a moment, before the steps begin."""
+        """Show work before the steps that takes a moment."""
         _CONSOLE.print(f"[dim]{escape(what)} ...[/]", soft_wrap=True)
 
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
-        """Say what was read, and what was odd in it."""
+        """Show what was read, with odd values."""
         _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
         _CONSOLE.print(escape(from_here(file)), soft_wrap=True)
         for what, count in findings.counts(ingested, as_of == ingested.latest).items():
@@ -82,7 +82,7 @@ class Progress:
             click.echo(f"pipeline: notice: {sentence}", err=True)
 
     def update(self, execution: Execution) -> None:
-        """Show how the steps stand."""
+        """Show the state of the steps."""
         self.run = execution.id
         if self._live:
             self._live.update(_table(execution))
@@ -93,14 +93,14 @@ class Progress:
                 _CONSOLE.print(f"{run.state:<10} {name}")
 
     def notice(self, sentence: str) -> None:
-        """Say what does not stop the run, and should be known."""
+        """Print a notice about something that does not stop the run."""
         click.echo(f"pipeline: notice: {sentence}", err=True)
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
-        """Say how the run ended, and how to go on with what it registered."""
+        """Show how the run ended, and the commands for what it registered."""
         summary(execution, self._settings, local, gate)
         for number in execution.versions:
-            _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
+            _line("next", f"pipeline approve {number}, or pipeline reject {number}")
 
 
 def _table(execution: Execution) -> Table:
@@ -130,11 +130,11 @@ def _seconds(run: StepRun) -> float:
 def summary(
     execution: Execution, settings: Settings, local: Path, gate: str = "", came_from: bool = False
 ) -> None:
-    """Say how an execution ended: steps, gate, version, and where everything lies.
+    """Show how an execution ended: steps, gate, version, and the paths of its files.
 
     Args:
-        gate: the gate in its own words, where they are known to be this execution's.
-        came_from: also say where it came from: code, library, settings and table.
+        gate: the gate as text, if it is known to be this execution's.
+        came_from: also show where it came from: code, library, settings and table.
     """
     _CONSOLE.print()
     _CONSOLE.print(_table(execution))
@@ -166,11 +166,11 @@ def summary(
     if execution.page.exists():
         _line("report", escape(from_here(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
-        _line("go on", escape(next_command(execution, settings)))
+        _line("next", escape(next_command(execution, settings)))
 
 
 def _say_failure(run: StepRun) -> None:
-    """The place in the step's own code first, then what it said, then its log."""
+    """First the place in the step's own code, then its message, then its log."""
     _CONSOLE.print(f"[red]{run.step.name} failed[/]")
     if frame := run.frame:
         place = f"{frame.file}, line {frame.line}" + (
@@ -185,7 +185,7 @@ def _say_failure(run: StepRun) -> None:
 
 
 def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
-    """The content of the evaluation's property file; empty where that step has not succeeded."""
+    """The evaluation's property file; empty if that step has not succeeded."""
     for run in execution.steps.values():
         for output, path in run.step.property_files.values():
             if content := _written(run, output, path, local):
@@ -194,7 +194,7 @@ def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
 
 
 def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any]:
-    """The content of a file in one of a step's outputs; empty where there is none."""
+    """The content of a file in one of a step's outputs; empty if there is none."""
     for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
         if written["OutputName"] == output:
             folder = Storage(local / "s3").path(written["S3Output"]["S3Uri"])
@@ -205,12 +205,12 @@ def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any
 
 
 def warning_label(warnings: Sized) -> str:
-    """What stands before the first of them: their number."""
+    """The heading of the warnings: their number."""
     return "warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
 
 
 def warning_lines(warnings: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """A run's warnings with their number, each with a dash, in lines that fit."""
+    """A run's warnings with their number, each with a dash, wrapped."""
     label = warning_label(warnings)
     for sentence in warnings:
         for number, part in enumerate(textwrap.wrap(sentence, 66, break_on_hyphens=False)):
@@ -219,7 +219,8 @@ def warning_lines(warnings: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
+    """All metrics, not only the gate's: a high recall from flagging everybody shows in the
+    others."""
     lines = [("", text) for text in metric_lines(_metrics(content), 68)]
     decision = content.get("decision") or {}
     if decision.get("rule") == "recall":
@@ -233,7 +234,7 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
 def champion(
     execution: Execution, settings: Settings, local: Path, content: dict[str, Any]
 ) -> dict[str, Any]:
-    """What an evaluation says of the champion, with its version; empty: nothing."""
+    """The champion's part of an evaluation, with its version; empty if there is none."""
     if not (section := content.get(gates.CHAMPION)):
         return {}
     from ninesteps.report.champion import version
@@ -244,7 +245,7 @@ def champion(
 
 
 def champion_lines(section: dict[str, Any]) -> list[tuple[str, str]]:
-    """The champion, and the metrics that the gate compares with its: values, difference."""
+    """The champion, and the metrics that the gate compares: both values and the difference."""
     if not section:
         return []
     if says := section.get("says", ""):
@@ -269,7 +270,7 @@ def _metrics(content: dict[str, Any]) -> dict[str, float | None]:
 
 
 def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
-    """Metrics with their values in lines of a width; none breaks before its value."""
+    """Metrics with their values in lines of a given width; no line breaks before a value."""
     values = {name: "-" if value is None else f"{value:.4g}" for name, value in numbers.items()}
     text = ", ".join(f"{name}\0{value}" for name, value in values.items())
     wrapped = textwrap.wrap(text, width, break_on_hyphens=False)
@@ -277,7 +278,7 @@ def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
 
 
 def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[str, str]]:
-    """Facets whose number is the worst there is because no group of theirs is large enough."""
+    """Facets that get the worst value because none of their groups is large enough."""
     facets = content.get("bias_metrics", {}).get("groups", {})
     uncounted = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
     if not uncounted:
@@ -286,11 +287,11 @@ def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[
     names = {facet.key: str(facet) for facet in settings.facets}
     text = ", ".join(names.get(key, key) for key in uncounted)
     text += f": no group of {least} rows beside {least} others"
-    return [("bias", f"{text}, so the worst number counts")]
+    return [("bias", f"{text}, so the worst value counts")]
 
 
 def _gate_lines(run: StepRun, settings: Settings, gate: str) -> list[tuple[str, str]]:
-    """Each comparison that the gate made, with the values that it read, and by how much."""
+    """Each comparison of the gate, with the values and the margin."""
     if run.outcome is None:
         return []
     names = {c.json_path: c.name for c in gates.comparisons(settings.full_gate)}
@@ -319,7 +320,7 @@ def _version_lines(execution: Execution) -> list[tuple[str, str]]:
 
 
 def _origin_lines(execution: Execution, came_from: bool) -> list[tuple[str, str]]:
-    """Where a run came from; or of it alone that code was not committed."""
+    """Where a run came from; or only a remark that code was not committed."""
     if came_from:
         return [(label, escape(text)) for label, text in origin_text.lines(execution.origin)]
     changes = origin_text.dirty(execution.origin)

@@ -1,4 +1,4 @@
-"""The table of a run's steps, wherever the run is, fit for 80 columns."""
+"""The table of a run's steps, here or in an account, for 80 columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = {
     "Stopped": "yellow",
     "Killed": "red",
 }
-"""By a step's status."""
+"""Labels and colours by a step's status."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class StepLine:
     name: str
     type: str
     status: str
-    state: str  # the status as a person calls it
-    time: str  # what it took, or has been taking
+    state: str  # the status in plain words
+    time: str  # how long it took or has been running
     source: str = ""  # the run whose result it reuses
-    detail: str = ""  # below it: what it came to
+    detail: str = ""  # the result, shown below it
 
 
 def _colour(step: StepLine) -> str:
@@ -38,10 +38,10 @@ def _colour(step: StepLine) -> str:
 
 
 def step_table(steps: Iterable[StepLine], time: str) -> Table:
-    """The steps, as they are numbered.
+    """The table of the steps, numbered.
 
     Args:
-        time: the heading of what they took.
+        time: the heading of their times.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", justify="right", style="dim")

@@ -1,4 +1,4 @@
-"""A record's trace as a text that can be handed to the person, or as data."""
+"""A record's trace, as a text that can be given to the person or as data."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ninesteps.tracing.uses import Snapshot, Use
 from ninesteps.tracing.words import Words
 
 SHOWN = 20
-"""Tables, versions and runs that the text lists of each kind; --json has all."""
+"""How many tables, versions and runs the text lists; --json has all."""
 
 
 IS_NUMBERED = (
-    "No column identifies records ([data] number_rows): this is the row's number, and another "
-    "table has another person there."
+    "No column identifies records ([data] number_rows): this is a row's number, and in another "
+    "table that row is a different person."
 )
 
 
 class Answered(Protocol):
-    """A trace, of this machine or of an account, as far as answers and reasons are told."""
+    """What the traces of this machine and of an account have in common: answers and reasons."""
 
     @property
     def label(self) -> str:
@@ -33,23 +33,23 @@ class Answered(Protocol):
 
     @property
     def positive(self) -> str:
-        """Its text that counts as 1."""
+        """The label's value that counts as 1."""
 
     @property
     def is_regression(self) -> bool:
-        """Whether a number is estimated."""
+        """Whether the model estimates a number."""
 
     @property
     def why(self) -> Why | None:
-        """Why one version says what it says."""
+        """Why one version predicts what it does."""
 
 
 USED = {
     "train": "learnt from it",
-    "validation": "was chosen by it",
+    "validation": "was selected on it",
     "test": "was tested on it, and did not learn from it",
 }
-"""What a version did with a record of a split."""
+"""How a version used a record, by its split."""
 
 
 def as_text(trace: Trace) -> str:
@@ -75,12 +75,14 @@ def _lines(trace: Trace) -> Iterator[str]:
 
 
 def _erased(erased: Erasure, is_anywhere: bool) -> Iterator[str]:
-    """That a record was erased, and what is left to do."""
-    since = "what is listed here came since" if is_anywhere else "nothing on this machine has it"
+    """Lines saying that a record was erased, and what is left to do."""
+    since = (
+        "what is listed here was added later" if is_anywhere else "nothing on this machine has it"
+    )
     yield f"It was erased on {erased.at}; {since}."
     if erased.learnt:
         versions = ", ".join(map(str, erased.learnt))
-        yield f"Versions that had learnt from it or were chosen by it: {versions}."
+        yield f"Versions that had learnt from it or were selected on it: {versions}."
 
 
 def _part(title: str, lines: Iterator[str], count: int = 0) -> Iterator[str]:
@@ -125,10 +127,10 @@ def _version(said: Said) -> str:
 
 def _answer(said: Said) -> str:
     if said.why_not:
-        return f"it does not answer: {said.why_not}"
+        return f"it gives no answer: {said.why_not}"
     if not said.answer and not said.reply:
-        return "it kept no answer about it: --ask asks it"
-    when = "its run kept what it said" if said.how == KEPT else "asked now, it says"
+        return "it kept no answer about it: --ask asks the version"
+    when = "its run kept its answer" if said.how == KEPT else "asked now, it answers"
     words = said_in_words(said.answer) if said.answer else _quoted(said.reply)
     return f"{when}: {words}"
 
@@ -144,23 +146,23 @@ def said_in_words(answer: Sequence[float]) -> str:
 
 
 def _run(use: Use) -> str:
-    how = "read it and kept its answer" if use.answer else "read it"
+    how = "read it and kept an answer about it" if use.answer else "read it"
     return f"run {use.run.execution}: {how} ({use.split} split, as of {use.row.event_time})"
 
 
 def why(trace: Answered) -> Iterator[str]:
-    """Why one version answers as it does."""
+    """Why one version predicts as it does."""
     told = trace.why
     if told is None:
         return
-    title = f"Why version {told.version}, {told.where}, answers as it does"
+    title = f"Why version {told.version}, {told.where}, predicts as it does"
     if told.words is not None:
-        yield (f"What the reference reply hangs on, by version {told.version}, {told.where} (about "
-               f"the record as of {told.event_time})")  # fmt: skip
+        yield (f"What the reference reply depends on, by version {told.version}, {told.where} "
+               f"(about the record as of {told.event_time})")  # fmt: skip
         yield from (f"  {line}" for line in _words(told.words))
         return
     if told.reasons is None:
-        yield f"{title} cannot be told: {told.why_not}"
+        yield f"{title}: not available: {told.why_not}"
         return
     yield f"{title} (about the record as of {told.event_time})"
     yield from (f"  {line}" for line in reasons(trace, told.reasons))
@@ -170,7 +172,7 @@ def _words(found: Words) -> Iterator[str]:
     for number, (word, change) in enumerate(found.changes, start=1):
         yield f"{number}. Without {_quoted(word)} it is less likely, by {change:.3g} nats."
     if not found.changes:
-        yield "No word of the user's last message makes it likelier."
+        yield "No word of the user's last message makes it more likely."
     yield found.caution
     yield f"Method: {found.method}."
 
@@ -184,17 +186,17 @@ def subject(trace: Answered) -> str:
 
 def reasons(trace: Answered, found: Reasons) -> Iterator[str]:
     """The reasons in sentences, the strongest first, and what they are and are not."""
-    yield f"It says {said_in_words(found.answer)}{_from_on(found)}."
+    yield f"It predicts {said_in_words(found.answer)}{_from_on(found)}."
     for number, reason in enumerate(found.reasons, start=1):
         yield f"{number}. {reason.sentence(subject(trace))}."
     if not found.reasons:
-        yield "No feature that may be named moved it."
+        yield "No feature that may be named affected it."
     direction = "raised" if found.rest > 0 else "lowered"
-    yield (f"Together these are {found.share:.0%} of what moved it; the other {found.others} "
-           f"features together {direction} it.")  # fmt: skip
+    yield (f"Together these make up {found.share:.0%} of the total effect; the other "
+           f"{found.others} features together {direction} it.")  # fmt: skip
     if found.never_named:
-        yield (f"What tells {_listed(found.never_named)} is never named as a reason; its part is "
-               "in the rest.")  # fmt: skip
+        yield (f"Features that reveal {_listed(found.never_named)} are never named as a reason; "
+            "their effect is in the rest.")  # fmt: skip
     yield NO_PROOF
     yield f"Method: {found.method}."
 
@@ -233,7 +235,7 @@ def as_json(trace: Trace) -> dict[str, Any]:
 
 
 def why_as_json(trace: Answered) -> dict[str, Any] | None:
-    """Why one version answers as it does, as data."""
+    """Why one version predicts as it does, as data."""
     told = trace.why
     return (
         None
@@ -264,7 +266,7 @@ def _use_as_json(use: Use | None) -> dict[str, Any]:
 
 
 def answer_as_json(answer: Sequence[float], trace: Answered) -> dict[str, float] | None:
-    """The same as data; None where there is none."""
+    """The same as data; None if there is none."""
     names = ("estimate",) if trace.is_regression else ("label", "probability")
     return dict(zip(names, answer, strict=True)) if answer else None
 
@@ -291,17 +293,17 @@ def _reasons_as_json(trace: Answered, found: Reasons) -> dict[str, Any]:
 
 
 def plan(found: Plan, tables: Sequence[str], serving: str) -> str:
-    """What an erasure changes, for a person to read before they say yes."""
+    """What an erasure changes, to be read before confirming it."""
     lines = []
     if found.is_begun:
-        lines.append("An erasure of this record was stopped: this goes on with it.")
+        lines.append("An erasure of this record was interrupted: this continues it.")
     lines.append("To be deleted on this machine")
     lines += [f"  {change.what}: {change.uri}" for change in found.changes]
     if found.learnt:
         listed = ", ".join(map(str, found.learnt))
-        lines += ["To be made again, since they learnt from it or were chosen by it",
+        lines += ["To be trained again, because they learnt from it or were selected on it",
                   f"  versions {listed}{serving}: pipeline run, approve, deploy"]  # fmt: skip
     if tables:
-        lines += ["Not deleted here: delete its rows there, where it has some"]
+        lines += ["Not deleted here: delete its rows in these files, if they have any"]
         lines += [f"  {table}" for table in tables]
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""Makes a registered version again from what was recorded, and compares what comes out."""
+"""Makes a registered version again from what was recorded, and compares the results."""

@@ -1,4 +1,4 @@
-"""Every artifact of a version beside the one that was made again."""
+"""Compares every artifact of a version with the one that was made again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ninesteps.runs.reproducing.recorded import Recorded
 from ninesteps.runs.reproducing.result import DIFFERS, IDENTICAL, MISSING, WITHIN, Artifact, Part
 
 _RANDOM = re.compile(r"[0-9a-f]{32}|(?<=Z_)[0-9a-f]{16}(?=\.parquet$)")
-"""What no two runs have alike: the id of a query, the end of the name of a file of rows."""
+"""What differs between any two runs: the id of a query, the end of the name of a file of rows."""
 
 FEATURE_STORE = "Feature Store"
-"""What comes before the first step."""
+"""The name for what is before the first step."""
 
 ANSWER, PACKAGE = "request and answer", "package request"
 
@@ -31,7 +31,7 @@ ANSWER, PACKAGE = "request and answer", "package request"
 def rows_of(
     kept: Recorded, made: Mapping[tuple[str, str], str], storage: Storage, tolerance: float
 ) -> Part:
-    """The rows in the offline store, which a version's raw table was put into again.
+    """The rows in the offline store, after a version's raw table was put into it again.
 
     Args:
         made: the tables that were made again: (database, table) -> the URI of its rows.
@@ -41,7 +41,7 @@ def rows_of(
         if (again := made.get((database, table))) is None:
             continue
         old, new = dict(objects(kept.storage, uri)), dict(objects(storage, again))
-        problem = differing_rows(kept, old) if old else "the recorded rows are gone"
+        problem = differing_rows(kept, old) if old else "the recorded rows were deleted"
         then = {_alike(name): file for name, file in old.items()}
         now = {_alike(name): file for name, file in new.items()}
         for name in sorted({*then, *now}):
@@ -64,7 +64,7 @@ def not_made(kept: Recorded, tables: Collection[tuple[str, str]], why: str) -> P
 
 
 def of_no_step(kept: Recorded, why: str) -> Iterator[Part]:
-    """What each step of the version made, none of which could be made again."""
+    """What each step of the version made, if nothing could be made again."""
     for name in kept.definition.steps:
         if (step := kept.steps.get(name)) is not None:
             recorded = {kept.as_now(uri): digest for uri, digest in step.record.digests.items()}
@@ -84,7 +84,7 @@ def of_steps(
     Args:
         state: of the fresh folder.
         storage: of the fresh folder.
-        prefix: the URI that the folders of executions lie below.
+        prefix: the URI that the folders of executions are below.
     """
     again = {step.name: step for step in state.steps(kept.run.id)}
     for run in execution.numbered:
@@ -123,7 +123,7 @@ def _outputs(
 def _unrecorded(
     kept: Recorded, step: KeptStep, storage: Storage, prefix: str, tolerance: float
 ) -> Iterator[Artifact]:
-    """The files below a step's own prefix that are no output of its job: what a query gave."""
+    """The files below a step's own prefix that are not outputs of its job: a query's results."""
     old = _below(kept.storage, f"{prefix}/{kept.sources[step.name]}/{step.name}")
     new = _below(storage, f"{prefix}/{kept.run.id}/{step.name}")
     outputs = {_name(uri, kept.run.id, step.name) for uri in map(kept.as_now, step.record.digests)}
@@ -135,7 +135,7 @@ def _unrecorded(
 def _answers(
     kept: Recorded, step: KeptStep, new: KeptStep | None, state: State, tolerance: float
 ) -> Iterator[Artifact]:
-    """What Describe answers of a job, with every trial's parameters and value; the package."""
+    """Describe's answer for a job, with every trial's parameters and value; or the package."""
     if step.type == "RegisterModel":
         packages = [p for p in state.model_packages(kept.package.group) if new]
         request = _without_warnings(packages[0].request) if packages else None
@@ -169,12 +169,12 @@ def _compared(
     name: str, recorded: str, old: Path | None, new: Path | None, tolerance: float,
     kept: Recorded | None = None,
 ) -> Artifact:  # fmt: skip
-    """A file beside the one that was made again.
+    """Compare a file with the one that was made again.
 
     Args:
         recorded: the SHA-256 that was recorded; empty if none was.
         old: the recorded file, if it is still there.
-        kept: by which the ids of earlier runs are read as that of the version's own run.
+        kept: reads the ids of earlier runs as the id of the version's own run.
     """
     if new is None:
         return Artifact(name, MISSING, "it was not made again", recorded)
@@ -191,16 +191,16 @@ def _compared(
 
 
 def _why_unknown(recorded: str, there: str) -> str:
-    """Why it cannot be said how a file differs from the recorded one."""
+    """Why the difference from the recorded file is unknown."""
     if not recorded:
-        return "the recorded run made no such file"
+        return "the recorded run had no such file"
     if not there:
-        return "the recorded file is gone, so that it cannot be said by how much"
+        return "the recorded file was deleted, so the size of the difference is unknown"
     return f"the recorded file was changed since: expected {recorded[:12]}, got {there[:12]}"
 
 
 def _renamed(content: bytes, kept: Recorded) -> bytes:
-    """A text with the ids of earlier runs as that of the version's own run; other bytes as is."""
+    """A text with the ids of earlier runs replaced by the version's own; other bytes unchanged."""
     try:
         return kept.as_now(content.decode("utf-8")).encode()
     except UnicodeDecodeError:
@@ -213,14 +213,14 @@ def _of_bytes(name: str, kind: str, recorded: bytes, made: bytes, tolerance: flo
         return Artifact(name, IDENTICAL, "", *digests)
     found = difference(kind, recorded, made, tolerance)
     state = WITHIN if found.is_within else DIFFERS
-    detail = found.what or ("" if found.numbers else "the bytes differ, and no value does")
+    detail = found.what or ("" if found.numbers else "the bytes differ, but no value does")
     return Artifact(
         name, state, detail, *digests, found.numbers, found.absolute, found.relative, found.where
     )
 
 
 def _name(uri: str, run: str, step: str) -> str:
-    """An artifact's name within its step; with the step, if it is another's."""
+    """An artifact's name within its step, with the step's name if it is from another step."""
     below = uri.partition(f"/{run}/")[2] or uri
     return below.removeprefix(f"{step}/")
 

@@ -1,7 +1,7 @@
-"""How far two files that should be the same are apart: as bytes, else as numbers.
+"""Compares two files that should be the same: as bytes, otherwise as numbers.
 
-Numbers are compared as numbers only where all else is the same: the text between them, the names in
-JSON, the columns of a table, the members of an archive.
+Numbers are compared as numbers only if everything else is the same: the text between them, the
+names in JSON, the columns of a table, the members of an archive.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NUMBER = re.compile(
     r"(?![\w.+-]|:\d))",
     re.ASCII,
 )
-"""A number in a text; not part of a word, a moment or a version."""
+"""A number in a text that is not part of a word, a timestamp or a version."""
 
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 class _OtherwiseError(Exception):
-    """What differs is no number; the message says what and where."""
+    """Something other than a number differs; the message says what and where."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Difference:
     """How two files differ."""
 
     what: str  # that differs, in words; empty: nothing but numbers
-    numbers: int = 0  # that differ; none: the bytes alone
+    numbers: int = 0  # that differ; 0: only bytes do
     absolute: float = 0.0  # the largest absolute difference
     relative: float = 0.0  # the largest relative difference, of the larger of the two
     where: str = ""  # the place of the largest absolute difference
@@ -43,7 +43,7 @@ class Difference:
 
     @property
     def is_within(self) -> bool:
-        """Whether nothing but numbers differs, and none beyond the tolerance."""
+        """Whether only numbers differ, and none beyond the tolerance."""
         return not self.what and not self.excess
 
 
@@ -99,7 +99,7 @@ def _compare(name: str, place: str, recorded: bytes, made: bytes, numbers: _Numb
     """Compare two contents of a file, or of an archive's member.
 
     Raises:
-        _OtherwiseError: if something differs that is no number.
+        _OtherwiseError: if something other than a number differs.
     """
     if recorded == made:
         return
@@ -117,7 +117,7 @@ def _compare_archives(place: str, recorded: bytes, made: bytes, numbers: _Number
     ours, theirs = _members(place, recorded), _members(place, made)
     if ours.keys() != theirs.keys():
         only = ", ".join(sorted(ours.keys() ^ theirs.keys())[:3])
-        raise _otherwise(place, f"one of the two archives alone has {only}")
+        raise _otherwise(place, f"only one of the two archives has {only}")
     for name, content in ours.items():
         _compare(name, f"{place}{name} ", content, theirs[name], numbers)
 
@@ -160,7 +160,7 @@ def _compare_values(place: str, recorded: Any, made: Any, numbers: _Numbers) -> 
     if isinstance(recorded, dict) and isinstance(made, dict):
         if recorded.keys() != made.keys():
             only = ", ".join(sorted(recorded.keys() ^ made.keys())[:3])
-            raise _otherwise(place, f"one of the two alone has {only}")
+            raise _otherwise(place, f"only one of the two has {only}")
         for key, value in recorded.items():
             dot = "." if place and not place.endswith(" ") else ""
             _compare_values(f"{place}{dot}{key}", value, made[key], numbers)
@@ -187,7 +187,7 @@ def _compare_texts(place: str, recorded: bytes, made: bytes, numbers: _Numbers) 
     try:
         ours, theirs = recorded.decode("utf-8"), made.decode("utf-8")
     except UnicodeDecodeError:
-        raise _otherwise(place, "the bytes differ, and are no text") from None
+        raise _otherwise(place, "the bytes differ and are not text") from None
     lines, other = ours.split("\n"), theirs.split("\n")
     if len(lines) != len(other):
         raise _otherwise(place, f"expected {len(lines):,} lines, got {len(other):,}")
@@ -197,7 +197,7 @@ def _compare_texts(place: str, recorded: bytes, made: bytes, numbers: _Numbers) 
 
 
 def _compare_words(place: str, recorded: str, made: str, numbers: _Numbers) -> None:
-    """Compare two texts word by word: every second part of a split text is a number."""
+    """Compare two texts part by part: every second part of a split text is a number."""
     ours, theirs = _NUMBER.split(recorded), _NUMBER.split(made)
     if ours[::2] != theirs[::2]:
         raise _otherwise(place, f"expected {recorded!r:.60}, got {made!r:.60}")

@@ -1,4 +1,4 @@
-"""What of this machine is otherwise than when a version was made: Python, packages, the library."""
+"""What has changed on this machine since a version was made: Python, packages, the library."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ninesteps.runs.reproducing.inputs import digest_or_empty
 from ninesteps.version import VERSION
 
 PACKAGES = "packages"
-"""Where a run's origin has the versions that were installed then."""
+"""The key of the installed versions in a run's origin."""
 
 
 def differences_of_environment(root: Path, origin: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each difference; where nothing was recorded, that is said."""
+    """A sentence for each difference; also if nothing was recorded."""
     if not origin:
-        yield "what was installed then is not known: an earlier library recorded none"
+        yield "the packages installed then are not known: an earlier library did not record them"
         return
     compared: list[tuple[str, Any, Any]] = [
         ("Python", origin.get("python"), platform.python_version()),

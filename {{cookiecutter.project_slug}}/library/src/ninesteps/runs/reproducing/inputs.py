@@ -1,7 +1,7 @@
-"""What a version was made from, as far as it can still be had, brought into a fresh folder.
+"""Brings what a version was made from, as far as it still exists, into a fresh folder.
 
-Nothing is taken on trust: the raw table, the ingested rows and the code are used only if their
-bytes have the hashes that were recorded when the version was made.
+Nothing is used without a check: the raw table, the ingested rows and the code must have the hashes
+that were recorded when the version was made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RAW_TABLE, ROWS, CODE, INPUT = "raw table", "ingested rows", "code", "input"
 
 
 def raw_table(root: Path, kept: Recorded, then: Repository | None) -> tuple[Path | None, Source]:
-    """The file that the version was made from, if one with its recorded bytes is still there."""
+    """The file that the version was made from, if it still exists with its recorded hash."""
     named, recorded = str(kept.table.get("path", "")), str(kept.table.get("sha256", ""))
     if not recorded:
         return None, Source(RAW_TABLE, GONE, "its SHA-256 was not recorded")
@@ -44,7 +44,7 @@ def raw_table(root: Path, kept: Recorded, then: Repository | None) -> tuple[Path
             where = f"{named} of {in_commit}" if in_commit and file != root / named else named
             return file, Source(RAW_TABLE, USED, f"{where}, SHA-256 {recorded[:12]}")
     if not files:
-        return None, Source(RAW_TABLE, GONE, f"there is no file {named} any more")
+        return None, Source(RAW_TABLE, GONE, f"the file {named} no longer exists")
     found = next(iter(digests.values()))
     return None, Source(
         RAW_TABLE, CHANGED, f"{named}: expected SHA-256 {recorded[:12]}, got {found[:12]}"
@@ -55,7 +55,7 @@ def raw_table(root: Path, kept: Recorded, then: Repository | None) -> tuple[Path
 
 
 def first_put(kept: Recorded) -> datetime | None:
-    """The moment that the first recorded row counts as put at; None if the rows are gone."""
+    """The moment at which the first recorded row was put; None if the rows were deleted."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -82,7 +82,7 @@ def bring_rows(kept: Recorded, storage: Storage, uris: list[str]) -> list[Source
 def _bring_table(kept: Recorded, storage: Storage, uri: str) -> Source:
     files = dict(objects(kept.storage, uri))
     if not files:
-        return Source(ROWS, GONE, f"there is nothing at {uri} any more")
+        return Source(ROWS, GONE, f"{uri} no longer exists")
     if problem := differing_rows(kept, files):
         return Source(ROWS, CHANGED, f"{uri}: {problem}")
     for name, file in files.items():
@@ -93,7 +93,7 @@ def _bring_table(kept: Recorded, storage: Storage, uri: str) -> Source:
 
 
 def differing_rows(kept: Recorded, files: Mapping[str, Path]) -> str:
-    """Why the files of a table are not those that step 1 read, in words; empty if they are."""
+    """Why the files of a table are not those that step 1 read; empty if they are."""
     digest = listing_sha256({name: digest_of(file) for name, file in files.items()})
     if not kept.inputs:
         return "its SHA-256 was not recorded"
@@ -107,7 +107,7 @@ def tables_at(kept: Recorded) -> Catalog:
     return {(database, table): uri for database, table, uri in kept.run.catalog}
 
 
-# Code, and whatever else the definition names
+# Code, and other objects that the definition names
 
 
 def bring_code(kept: Recorded, then: Repository | None, storage: Storage) -> list[Source]:
@@ -126,7 +126,7 @@ def _bring(uri: str, kept: Recorded, then: Repository | None, storage: Storage) 
     if there and (there == again or _digests(there) == recorded):
         _write(storage, there)
         return Source(kind, USED, name)
-    why = "its objects were changed" if there else "there is nothing there any more"
+    why = "its objects were changed" if there else "it no longer exists"
     if again and then:
         _write(storage, again)
         return Source(CODE, REMADE, f"{name}: {why}, and {then.where} has the same code")
@@ -140,7 +140,7 @@ def _joined(uri: str, storage: Storage, name: str) -> str:
 
 
 def objects(storage: Storage, uri: str) -> list[tuple[str, Path]]:
-    """The objects at a URI: (name below it, file); none where nothing is."""
+    """The objects at a URI: (name below it, file); none if there is nothing."""
     with suppress(StepError):
         return storage.objects(uri)
     return []

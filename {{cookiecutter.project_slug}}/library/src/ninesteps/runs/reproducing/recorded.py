@@ -1,4 +1,4 @@
-"""What the state has of a version: its package, the run that registered it, and where steps ran."""
+"""What the state recorded of a version: its package, its run, and the runs of reused steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Recorded:
     package: ModelPackage
     run: KeptExecution
     steps: dict[str, KeptStep]
-    erasures: Erasures = field(default_factory=Erasures)  # of records that it was made of, too
+    erasures: Erasures = field(default_factory=Erasures)  # also of records that it was made from
 
     @cached_property
     def definition(self) -> Definition:
@@ -37,7 +37,7 @@ class Recorded:
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """The run that each step really ran in: an earlier one where its result was reused."""
+        """The run in which each step ran: an earlier one if its result was reused."""
         return {name: step.record.source or self.run.id for name, step in self.steps.items()}
 
     @cached_property
@@ -48,7 +48,7 @@ class Recorded:
 
     @property
     def table(self) -> dict[str, Any]:
-        """What was recorded of the raw table; empty where a run of an earlier library kept none."""
+        """The record of the raw table; empty for a run of an earlier library."""
         table = self.run.origin.get("table")
         return table if isinstance(table, dict) else {}
 
@@ -61,7 +61,7 @@ class Recorded:
         return read
 
     def as_now(self, text: str) -> str:
-        """A text of the runs before, as the run itself would have it: under its own id."""
+        """A text of earlier runs with the run's own id."""
         for earlier in self.runs[:-1]:
             text = text.replace(earlier, self.run.id)
         return text
@@ -72,7 +72,7 @@ def recorded(local: Path, group: str, number: int) -> Recorded:
 
     Raises:
         RegistryError: if there is no such version.
-        StateError: if the run cannot be made again from what is there.
+        StateError: if what was recorded is not enough to make the run again.
     """
     state = State(local / "state.db", read_only=True)
     packages = state.model_packages(group, number)

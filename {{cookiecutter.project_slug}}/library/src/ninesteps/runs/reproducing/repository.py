@@ -1,7 +1,7 @@
 """The repository as it was when a version was made: its working tree, or the recorded commit.
 
-Which one it is, is not a matter of trust: every file of a step's code is named in the definition by
-a hash of its content, and `pipeline.toml` by its recorded digest.
+Either is checked: the definition names every file of a step's code by a hash of its content, and
+the digest of `pipeline.toml` was recorded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ninesteps.step_code.by_digest import root_uri
 
 _SETTINGS = "pipeline.toml"
 _INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
-"""The fields of a request that name objects which a job reads, where they are literals."""
+"""The fields of a request that name objects which a job reads, if they are literals."""
 
 WORKING_TREE = "the working tree"
 
@@ -40,7 +40,7 @@ class Repository:
 
 
 def named_inputs(definition: Definition) -> list[str]:
-    """The S3 URIs that stand literally in a definition as inputs of its jobs, in order."""
+    """The literal S3 URIs of job inputs in a definition, in order."""
     uris: dict[str, None] = {}
 
     def collect(value: Any) -> None:
@@ -57,7 +57,7 @@ def named_inputs(definition: Definition) -> list[str]:
 
 
 def of_then(root: Path, settings: Settings, kept: Recorded, folder: Path) -> Repository | None:
-    """The repository that a version was made with; None if neither tree nor commit is it.
+    """The repository that a version was made with; None if neither tree nor commit matches.
 
     Args:
         settings: of the working tree.
@@ -78,7 +78,7 @@ def of_then(root: Path, settings: Settings, kept: Recorded, folder: Path) -> Rep
 
 
 def _matching(settings: Settings, kept: Recorded, where: str) -> Repository | None:
-    """A repository, if its settings and all code of the definition are those of the version."""
+    """A repository, if its settings and all its code are those of the version."""
     recorded = kept.run.origin.get("settings_sha256")
     if recorded and digest_of(settings.root / _SETTINGS) != recorded:
         return None
@@ -95,12 +95,12 @@ def _matching(settings: Settings, kept: Recorded, where: str) -> Repository | No
 
 
 def below(uri: str, objects: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The objects at a URI, one or a whole folder of them, by their own URIs."""
+    """The objects at a URI, one or a folder of them, by their own URIs."""
     return {of: b for of, b in objects.items() if of == uri or of.startswith(f"{uri}/")}
 
 
 def _check_out(root: Path, commit: str, folder: Path) -> bool:
-    """Write the files of a commit to a folder; git's own files are not touched."""
+    """Write the files of a commit to a folder, without touching git's own files."""
     folder.mkdir(parents=True)
     packed = folder / ".commit.tar"
     command = ["git", "-C", str(root), "archive", "--format=tar", f"--output={packed}", commit]

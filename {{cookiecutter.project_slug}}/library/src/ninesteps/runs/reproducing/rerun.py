@@ -1,7 +1,7 @@
-"""What `pipeline reproduce` does: a version made again in a fresh folder, and compared.
+"""`pipeline reproduce`: makes a version again in a fresh folder and compares it.
 
-Nothing is read from a cache, and nothing of the repository's `.local` is changed: the steps run in
-the fresh folder, under the run's own id, so that paths and moments are those of then.
+Nothing is read from a cache, and nothing in the repository's `.local` is changed: the steps run in
+the fresh folder, under the run's own id, so that paths and moments are the original ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ninesteps.settings.settings import Settings
 from ninesteps.step_code.by_digest import root_uri
 
 TOLERANCE = 1e-6
-"""The difference, absolute or relative, up to which numbers count as the same."""
+"""Numbers count as the same up to this absolute or relative difference."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def reproduce(
 
     Args:
         root: the repository.
-        local: the folder that runs leave their results in; it is only read.
+        local: the folder with the results of runs; it is only read.
         number: of the version.
 
     Raises:
-        StateError: if what was recorded is not enough to begin with.
+        StateError: if not enough was recorded to begin.
     """
     kept = recorded(local, settings.model_package_group, number)
     with _fresh(options.folder) as folder:
@@ -70,7 +70,7 @@ def reproduce(
 
 @contextlib.contextmanager
 def _fresh(folder: Path | None) -> Iterator[Path]:
-    """An empty folder; a temporary one is removed, and one that was asked for is, on an error."""
+    """An empty folder; a temporary one is removed at the end, a requested one only on an error."""
     is_made = folder is None or not folder.exists()
     fresh = Path(tempfile.mkdtemp(prefix="reproduce-")) if folder is None else folder.resolve()
     fresh.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class _Rerun:
         self._parts: list[Part] = []
 
     def run(self) -> Reproduction:
-        """Bring what it was made from, run the steps, and compare."""
+        """Bring the inputs, run the steps, and compare."""
         kept = self._kept
         self._progress.working("looking for what it was made from")
         then = of_then(self._root, self._settings, kept, self._folder / "repository")
@@ -128,12 +128,12 @@ class _Rerun:
         )  # fmt: skip
 
     def _compiled(self, then: Repository | None) -> Source:
-        """The definition as it is compiled again; what runs is the recorded one all the same."""
+        """The definition compiled again; the recorded one is run in any case."""
         name = "definition"
         if then is None:
             return Source(
                 name, USED,
-                "as the run kept it: neither the working tree nor a recorded commit without "
+                "as recorded by the run: neither the working tree nor a recorded commit without "
                 "changes has the same code and settings",
             )  # fmt: skip
         self._progress.working("compiling")
@@ -141,19 +141,21 @@ class _Rerun:
         try:
             text = compiled.definition(settings, settings.environment())
         except NineStepsError as error:
-            return Source(name, USED, f"as the run kept it: {then.where} does not compile: {error}")
+            return Source(
+                name, USED, f"as recorded by the run: {then.where} does not compile: {error}"
+            )
         if text == self._kept.run.definition:
             return Source(name, REMADE, f"compiled from {then.where}: the same bytes")
         return Source(
             name,
             CHANGED,
-            f"compiled from {then.where} it is another; the one that the run kept is used",
+            f"{then.where} compiles to a different one; the one recorded by the run is used",
         )
 
     def _rows(self, then: Repository | None) -> Catalog | None:
-        """The tables for step 1, made again from the raw table, or as they were kept.
+        """The tables for step 1, made again from the raw table, or copied as recorded.
 
-        None if they cannot be had.
+        None if neither is possible.
         """
         kept, old = self._kept, inputs.tables_at(self._kept)
         file, source = inputs.raw_table(self._root, kept, then)
@@ -165,9 +167,9 @@ class _Rerun:
         if made:
             rows = artifacts.rows_of(kept, made, self._storage, self._options.tolerance)
         elif file:
-            rows = artifacts.not_made(kept, owned, "their code and settings are not there any more")
+            rows = artifacts.not_made(kept, owned, "their code and settings no longer exist")
         else:
-            rows = artifacts.not_made(kept, owned, "the raw table cannot be had any more")
+            rows = artifacts.not_made(kept, owned, "the raw table no longer exists or has changed")
         self._parts.append(rows)
         others = {table: uri for table, uri in old.items() if table not in made}
         brought = inputs.bring_rows(kept, self._storage, list(others.values()))
@@ -177,7 +179,7 @@ class _Rerun:
         return {**others, **made}
 
     def _ingested(self, then: Repository, file: Path) -> Catalog:
-        """Put the raw table into the fresh folder's offline store, at the moment of then."""
+        """Put the raw table into the fresh folder's offline store, with the original moment."""
         settings, environment = then.settings, then.settings.environment()
         as_of = str(self._kept.run.parameters.get(AS_OF, ""))
         ingested = ingest(

@@ -1,4 +1,4 @@
-"""What a reproduction came to: what the version was made from, and each artifact beside the new."""
+"""The result of a reproduction: what the version was made from, and each artifact compared."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ IDENTICAL, WITHIN, DIFFERS, MISSING = "identical", "within tolerance", "differs"
 """How an artifact that was made again compares; missing: there is nothing to compare."""
 
 USED, REMADE, CHANGED, GONE = "as recorded", "made again", "changed", "gone"
-"""What is left of what a version was made from; made again: from its source, with the same hash."""
+"""States of a version's sources; made again: from its own source, with the same hash."""
 
 STATES = (IDENTICAL, WITHIN, DIFFERS, MISSING)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One thing that a step made, recorded and made again."""
+    """A step's artifact, as recorded and as made again."""
 
     name: str
     state: str  # one of STATES
@@ -35,7 +35,7 @@ class Part:
     """A step, or the feature store before them, with what it made."""
 
     name: str
-    status: str  # of the step that was run again, as the engine has it
+    status: str  # the engine's status of the step that was run again
     reason: str = ""  # why it failed or was skipped
     source: str = ""  # the run whose result the version reused; empty: its own run's
     artifacts: tuple[Artifact, ...] = ()
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that a version was made from."""
+    """A source that a version was made from."""
 
     name: str
     state: str  # USED, REMADE, CHANGED or GONE
@@ -60,7 +60,7 @@ class Reproduction:
     runs: tuple[str, ...]  # every run that its steps came from
     tolerance: float
     sources: tuple[Source, ...]
-    environment: tuple[str, ...]  # what is otherwise on this machine now, a sentence each
+    environment: tuple[str, ...]  # what differs on this machine now, a sentence each
     parts: tuple[Part, ...] = field(default_factory=tuple)
 
     @property
@@ -77,7 +77,7 @@ class Reproduction:
 
 
 def as_json(made: Reproduction) -> dict[str, Any]:
-    """A reproduction for a program to read."""
+    """A reproduction as data."""
     return {
         "group": made.group,
         "version": made.version,
