@@ -37,7 +37,7 @@ def grouping(facet: Facet, values: Texts) -> Grouping:
 
     Raises:
         DataError: if a facet with a threshold has other values than numbers, or one without
-    conditions has more than MOST_GROUPS values.
+        conditions has more than MOST_GROUPS values.
     """
     names, of_value = _groups(facet, values.different)
     lookup = np.array([*of_value, len(names)], dtype=np.intp)  # the last is for code -1: no value

@@ -40,7 +40,7 @@ def kernel_shap(
         records: (n, features).
         baseline: (rows, features); the expected value is the mean answer to them.
         samples: the most coalitions to evaluate per record and row of the baseline; at least four
-    per feature. If there are no more than this, 2^features - 2, the values are exact.
+            per feature. If there are no more than this, 2^features - 2, the values are exact.
     """
     expected, answers = answer(baseline).mean(), answer(records)
     values = np.zeros((len(records), records.shape[1] + 1))

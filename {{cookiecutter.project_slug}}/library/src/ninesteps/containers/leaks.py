@@ -71,7 +71,7 @@ def ranking_power(
 
     Returns:
         For a label with two values, the area under the ROC curve; for numbers, the absolute rank
-    correlation (Spearman); 0 with too few rows.
+        correlation (Spearman); 0 with too few rows.
     """
     classes, label_codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     is_binary = len(classes) == 2

@@ -16,14 +16,15 @@ def binary_metrics(
     A ratio with denominator 0 (for example, no flagged rows) is 0, so that a gate on it fails.
 
     auc = area under the ROC curve, in [0, 1]. How often a positive outranks a negative, ties
-        counting half: 0.5 is chance. No threshold plays a part. accuracy = right predictions /
-        rows, in [0, 1]. It says little if positives are rare: predicting none is right nearly
-        always. precision = positives flagged / rows flagged, in [0, 1]. The share of alarms that
-        are true. recall = positives flagged / positives, in [0, 1]. The share of positives that are
-        found. f1 = 2 precision recall / (precision + recall), in [0, 1]. High only if both are.
-        average_precision = sum of (recall gained) (precision there) over all thresholds, in [0, 1].
-        A random model has the share of positives; useful if positives are rare. flagged_share =
-        rows flagged / rows, in [0, 1]. How much work or harm the flags cause.
+        counting half: 0.5 is chance. No threshold plays a part.
+    accuracy = right predictions / rows, in [0, 1]. It says little if positives are rare:
+        predicting none is right nearly always.
+    precision = positives flagged / rows flagged, in [0, 1]. The share of alarms that are true.
+    recall = positives flagged / positives, in [0, 1]. The share of positives that are found.
+    f1 = 2 precision recall / (precision + recall), in [0, 1]. High only if both are.
+    average_precision = sum of (recall gained) (precision there) over all thresholds, in [0, 1].
+        A random model has the share of positives; useful if positives are rare.
+    flagged_share = rows flagged / rows, in [0, 1]. How much work or harm the flags cause.
     """
     positive, flagged = labels == 1, predictions == 1
     hits = float((positive & flagged).sum())
@@ -48,9 +49,11 @@ def regression_metrics(
     If all labels are equal, r2 is 0.
 
     rmse = sqrt(mean of (prediction - label)^2), in [0, inf). In the label's unit; large errors
-    count most. mae = mean of |prediction - label|, in [0, inf). In the label's unit; every error
-    counts by its size. r2 = 1 - sum of (prediction - label)^2 / sum of (label - mean)^2, in (-inf,
-    1]. 1 is perfect, 0 no better than always predicting the mean.
+        count most.
+    mae = mean of |prediction - label|, in [0, inf). In the label's unit; every error counts by its
+        size.
+    r2 = 1 - sum of (prediction - label)^2 / sum of (label - mean)^2, in (-inf, 1]. 1 is perfect,
+        0 no better than always predicting the mean.
     """
     errors = predictions - labels
     squares, spread = float((errors**2).sum()), float(((labels - labels.mean()) ** 2).sum())

@@ -67,7 +67,7 @@ def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers
 
     Raises:
         LanguageModelError: if it is not a Llama, or a file is missing, damaged, or of another
-    model.
+        model.
     """
     tensors = safetensors_file.tensors(folder)  # transformers would fill missing ones at random
     LlamaConfig.read(folder).check({name: tensor.shape for name, tensor in tensors.items()})

@@ -32,7 +32,7 @@ def needed_of_others(definition: Mapping[str, Any], selected: Collection[str]) -
 
     Raises:
         DefinitionError: if a step between two selected ones is missing, or a step is selected
-    without the condition that decides whether it runs.
+        without the condition that decides whether it runs.
     """
     steps = {step.name: step for step in step_contents(definition)}
     for name in selected:

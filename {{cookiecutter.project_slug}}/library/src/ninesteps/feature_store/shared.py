@@ -31,7 +31,7 @@ def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[
 
     Raises:
         SettingsError: if a group's owner is not named, has no rows, or lacks a requested column of
-    numbers.
+        numbers.
     """
     catalog = {}
     for name, group in settings.features_of(environment).groups.items():

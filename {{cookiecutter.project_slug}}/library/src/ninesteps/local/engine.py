@@ -111,7 +111,7 @@ class Engine:
 
         Raises:
             DefinitionError: if a parameter is wrong, or a step cannot run here; then nothing has
-        run.
+            run.
         """
         parameters = definition.parameter_values(given)
         if options.only:

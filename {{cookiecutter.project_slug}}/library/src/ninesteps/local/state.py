@@ -137,7 +137,7 @@ class State:
 
         Raises:
             StateError: if a newer version of the library wrote it, it is damaged, or it is missing
-        although there are runs beside it.
+            although there are runs beside it.
         """
         self._file = file
         self._lock = threading.RLock()

@@ -123,7 +123,7 @@ def run_tuning(
 
     Raises:
         StepError: if no trial produced a model, or one was killed: without it, this would be a
-    different search.
+        different search.
     """
     optuna = load_optuna()
     direction = optuna.study.StudyDirection[search.direction]

@@ -19,7 +19,7 @@ def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
 
     Returns:
         registered, gate failed, failed, stopped, killed, running; or succeeded, if the selected
-    steps do not include a registration.
+        steps do not include a registration.
     """
     if is_registered:
         return REGISTERED
