@@ -375,7 +375,7 @@ def completed(service: Service, outcome: str = "true", status: str = "Approved")
 
 
 def serves(service: Service, version: int | None) -> None:
-    """What the endpoint serves; None: there is none."""
+    """What the endpoint serves; None: there is none; 0: a model of no registered version."""
     name = {"EndpointName": "customer-churn-prod"}
     if version is None:
         service.stub.add_client_error("describe_endpoint", "ValidationException", "Could not find")
@@ -384,6 +384,7 @@ def serves(service: Service, version: int | None) -> None:
     model = {"ModelName": f"customer-churn-prod-v{version}"}
     variant = {**model, "VariantName": "main", "InitialInstanceCount": 2}
     arn = job_arn("model-package", f"pets/{version}")
+    container = {"ModelPackageName": arn} if version else {"Image": "image"}
     service.answer("describe_endpoint", name, **name, **config, EndpointStatus="InService",
                    EndpointArn=job_arn("endpoint", "e"), CreationTime=BEGAN,
                    LastModifiedTime=BEGAN)  # fmt: skip
@@ -392,7 +393,7 @@ def serves(service: Service, version: int | None) -> None:
                    ProductionVariants=[variant])  # fmt: skip
     service.answer("describe_model", model, **model, CreationTime=BEGAN,
                    ModelArn=job_arn("model", "m"), ExecutionRoleArn=job_arn("role", "roleroler"),
-                   PrimaryContainer={"ModelPackageName": arn})  # fmt: skip
+                   PrimaryContainer=container)  # fmt: skip
 
 
 def versions(service: Service, *numbers: int) -> None:

@@ -227,8 +227,9 @@ def test_drift_is_since_the_latest_execution_on_other_data(service: Service) -> 
     assert json.loads(facts.previous.profile)["rows"] == 999
 
 
-@pytest.mark.parametrize("serving", [2, None])
-@pytest.mark.parametrize("is_same", [False, True])
+@pytest.mark.parametrize(
+    ("serving", "is_same"), [(2, False), (2, True), (None, False), (None, True), (0, False)]
+)
 def test_drift_is_since_the_version_that_serves_else_the_newest_approved_one(
     service: Service, serving: int | None, is_same: bool
 ) -> None:
@@ -239,7 +240,7 @@ def test_drift_is_since_the_version_that_serves_else_the_newest_approved_one(
     )
     service.parameters()
     serves(service, serving)
-    if serving is None:
+    if not serving:
         service.approved({
             "ModelPackageArn": job_arn("model-package", "customer-churn-prod/2"),
             "ModelPackageVersion": 2, "CreationTime": BEGAN - timedelta(days=1),

@@ -622,6 +622,20 @@ def test_drift_is_since_what_serves_else_approved_else_the_last_run_on_other_dat
     assert machine.drift(last) == ("a", "version 1 (the newest approved version before it)")
 
 
+def test_why_there_is_no_drift_to_show_is_true_of_the_run(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run("a", "1", data="A")
+    machine.register("a")
+    machine.approve(1)
+    last = machine.run("b", "2", data="B")
+    assert machine.drift(last) == ("a", "version 1 (the newest approved version before it)")
+    (tmp_path / "s3/bucket/a/Process/train/profile.json").unlink()
+    _, why = machine.drift(last)
+    assert why.startswith("this machine has no training data of a version that serves or is ap")
+    without = machine.drift(machine.run("c", "3", "Failed"))
+    assert without == ("", "there is no profile of the training data to compare")
+
+
 def test_the_reasons_for_a_protected_column_stay_those_of_the_run(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     kept = machine.run("a", "1", origin={"protected": {"sex": "agreed by the board"}})

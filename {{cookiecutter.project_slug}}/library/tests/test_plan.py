@@ -83,7 +83,7 @@ def test_the_plan_of_bootstrap_is_in_order_within_80_columns_and_says_what_is_no
     assert re.findall(r"^\d\. (.*)$", text, re.MULTILINE) == [
         "Create or update the stack customer-churn-prod: 21 resources",
         text.split("\n2. ")[1].split("\n")[0],
-        "Create or update the stack customer-churn-prod-rollout: 15 resources",
+        "Create or update the stack customer-churn-prod-rollout: 16 resources",
         "Create or extend the feature group customer-churn-prod: 36 features",
     ]
     assert "   IAM::Role                     customer-churn-prod-pipeline\n" in text
@@ -159,9 +159,23 @@ def test_the_plan_of_publish_has_every_file_with_its_digest_and_the_steps_in_ord
     assert f"{len(settings):>12,}  {digest[:12]}  pipeline.toml\n" in text
     names = [action.split("\n")[0] for action in re.split(r"^\d\. ", text, flags=re.MULTILINE)[1:]]
     assert [name.split()[0] for name in names] == ["Check", "Put", "Put", "Create"]
-    assert "   1  ChurnModelProcess                     Processing\n" in text
-    assert "   9  CheckAUCScoreChurnEvaluation          Condition\n" in text
+    assert "   1  ChurnModelProcess             Processing\n" in text
+    assert "   9  CheckAUCScoreChurnEvaluation  Condition\n" in text
     assert "the ARN of the stack's own key, which `pipeline publish` puts into" in text
+
+
+def test_the_longest_names_are_whole_and_apart_from_what_follows(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = pipeline_settings.load(repository)
+    project = dataclasses.replace(own.project, pipeline="x" * 45, prefix="P" * 20)
+    text = planned(monkeypatch, repository, "publish", "--plan", project=project).stdout
+    assert too_wide(text) == []
+    assert f"   1  {'P' * 20}ModelProcess             " in text
+    assert f"   9  CheckAUCScore{'P' * 20}Evaluation  Condition\n" in text
+    text = planned(monkeypatch, repository, "bootstrap", "--plan", project=project).stdout
+    assert too_wide(text) == []
+    assert re.search(rf"^ +[\d,]+  \(\d+ files\)\n      {'x' * 45}/code/\w+/$", text, re.MULTILINE)
 
 
 def test_wheels_are_named_and_not_fetched(
@@ -186,6 +200,10 @@ def test_wheels_are_named_and_not_fetched(
     for wheel in WHEELS:
         assert unknown[wheel.file]["sha256"] == wheel.sha256
     assert unknown["sourcedir.tar.gz"]["sha256"] is None
+    text = planned(monkeypatch, repository, *options, tuning=tuning).stdout
+    assert too_wide(text) == []
+    for wheel in WHEELS:
+        assert f"   not known  {wheel.sha256[:12]}" in text and f"  {wheel.file}\n" in text
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:

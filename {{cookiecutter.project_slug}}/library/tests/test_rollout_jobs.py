@@ -283,16 +283,19 @@ def another_version(sha256: str) -> str:
 
 
 def serve(package: str) -> None:
-    """An endpoint of the pipeline's, with the model of a version."""
+    """The pipeline's endpoint serves the model of a version; without one, a model that is none."""
     sagemaker = client("sagemaker")
+    name = f"pets-{len(sagemaker.list_models()['Models'])}"
     sagemaker.create_model(
-        ModelName="pets-v2", ExecutionRoleArn="arn:aws:iam::123456789012:role/pets-endpoint",
-        PrimaryContainer={"ModelPackageName": package},
+        ModelName=name, ExecutionRoleArn="arn:aws:iam::123456789012:role/pets-endpoint",
+        PrimaryContainer={"ModelPackageName": package} if package else {"Image": "image"},
     )  # fmt: skip
-    variant = {"VariantName": "main", "ModelName": "pets-v2", "InstanceType": "ml.m5.large",
+    variant = {"VariantName": "main", "ModelName": name, "InstanceType": "ml.m5.large",
                "InitialInstanceCount": 1}  # fmt: skip
-    sagemaker.create_endpoint_config(EndpointConfigName="pets-v2", ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName="pets", EndpointConfigName="pets-v2")
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    if sagemaker.list_endpoints()["Endpoints"]:
+        sagemaker.delete_endpoint(EndpointName="pets")
+    sagemaker.create_endpoint(EndpointName="pets", EndpointConfigName=name)
 
 
 def compared(outcome: str, sha256: str, difference: float = 0.0) -> None:
@@ -477,13 +480,14 @@ def test_the_warnings_of_a_version_are_recorded_with_it(package: str) -> None:
     publish({**PUBLISHED, "at": "later", "protected": {"sex": "agreed by the board"}})
     found = {"read": 100, "left_out": {"no id": 20}, "protected": {"sex": "gender"}}
     ingest(path="old.csv", found=found)
+    ingest(path="new.csv", found={"read": 100, "left_out": {"no id": 10, "no label": 1}})
     ingest(path="of an earlier library.csv", bytes=1)
     second = registered(started())
     record(second)
     told = result("evidence.json")["warnings"]
     assert [text[:33] for text in told] == [
         "'fate' alone ranks the label almo", "features are made of 'sex' (sex o",
-        "20 of 100 rows (20%) are left out", "the training data moved much sinc",
+        "31 of 200 rows (16%) are left out", "the training data moved much sinc",
     ]  # fmt: skip
     assert told[1].endswith("on purpose: agreed by the board ([model.protected])")
     assert "since version 1 (the newest approved version before it): age (PSI " in told[3]
@@ -492,6 +496,40 @@ def test_the_warnings_of_a_version_are_recorded_with_it(package: str) -> None:
     assert metadata["warnings_text"].startswith("fate alone ranks the label almost perfectly 0.999")
     assert metadata["warnings_text"].endswith(" / and 2 more")
     assert f" Before you trust its metrics: {told[0]}; " in result("recorded.json")["notice"]
+
+
+def test_drift_is_recorded_since_the_version_that_serves_unless_that_is_this_one(
+    package: str,
+) -> None:
+    values = [[n, 10] for n in range(10)]
+    profile = {"rows": 100, "features": {"age": {"missing": 0, "values": values}}, "context": {},
+               "label": {"missing": 0, "values": [[0, 50], [1, 50]]}}  # fmt: skip
+    moved = {**profile, "features": {"age": {"missing": 0, "values": [[9, 100]]}}}
+    put("findings.json", b"cut o")
+    put_at("train/profile.json", profile)
+    for run, content in (("0", profile), ("9", moved)):
+        put_at(f"{run}/Process/train/profile.json", content)
+    splits = {run: f"{ROOT.removesuffix('1')}{run}/Process/test" for run in ("0", "9")}
+    note(package, {"test_split": splits["9"]})
+    second, third = registered(started()), registered(started())
+    note(second, {"test_split": splits["0"]})
+    later_version = registered(started())
+    note(later_version, {"test_split": splits["9"]})  # approved, and not before the third
+
+    def told() -> list[str]:
+        run_record(third)
+        return [str(text) for text in result("evidence.json")["warnings"]]
+
+    assert told() == []  # since version 2
+    serve(package)
+    (warning,) = told()
+    assert "since version 1 (the version that serves): age (PSI " in warning
+    serve(third)
+    assert told() == []
+    serve("")  # a model of no version
+    assert told() == []
+    serve(f"{package.rpartition('/')[0]}/99")
+    assert told() == []  # it was deleted, and still serves
 
 
 def described(package: str) -> dict[str, str]:

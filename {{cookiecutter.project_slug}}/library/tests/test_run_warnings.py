@@ -24,8 +24,14 @@ def profile(rows: int = 100, **missing: int) -> dict[str, Any]:
     return {"rows": rows, "label": label, "features": columns, "context": {}}
 
 
-def said(now: dict[str, Any], before: dict[str, Any] | None = None, **facts: Any) -> list[str]:
-    """The warnings of a run with this profile, and of an earlier one."""
+def said(
+    now: dict[str, Any],
+    before: dict[str, Any] | None = None,
+    splits: dict[str, Any] | None = None,
+    evaluation: dict[str, Any] | None = None,
+    **facts: Any,
+) -> list[str]:
+    """The warnings of a run with this profile and these findings, and of an earlier one."""
     previous = Previous("earlier", "2026", json.dumps(before).encode()) if before else None
     run = RunFacts(
         "now", "pets", "Pets", "here", "Succeeded", "", "", "", "", {}, "", (),
@@ -35,7 +41,7 @@ def said(now: dict[str, Any], before: dict[str, Any] | None = None, **facts: Any
     def file(content: object) -> File:
         return File("x.json", raw=json.dumps(content).encode())
 
-    return warnings(run, Files(file({}), file({}), file(now), file({})))
+    return warnings(run, Files(file(evaluation or {}), file({}), file(now), file(splits or {})))
 
 
 def test_a_run_of_which_nothing_is_odd_has_none() -> None:
@@ -64,6 +70,17 @@ def test_a_profile_of_another_shape_is_no_warning_and_no_error() -> None:
     assert said({"rows": 0}) == said({"features": 3}, profile(age=0)) == []
 
 
+@pytest.mark.parametrize(
+    "splits", [{"suspicious_features": 3}, {"suspicious_features": {"age": "high"}},
+               {"rows_with_a_twin": {"test": 2}}, {"rows_with_a_twin": []}],
+)  # fmt: skip
+def test_findings_of_another_shape_hide_no_other_warning(splits: dict[str, Any]) -> None:
+    table = Ingested("", "", 100, 80, {}, suspicious={"fate": 0.99}, left_out={"no id": 20})
+    first, second = said(profile(age=0), splits=splits, table=table)
+    assert first.startswith("'fate' alone ranks the label")
+    assert second.startswith("20 of 100 rows")
+
+
 def test_rows_that_are_left_out_are_a_warning_if_they_are_many() -> None:
     assert of_rows_left_out(100, {"no label": 5}) == []
     assert of_rows_left_out(0, {}) == []
@@ -86,8 +103,10 @@ def test_a_protected_column_says_what_to_do_unless_it_is_meant() -> None:
 def test_what_the_table_says_comes_first() -> None:
     table = Ingested("", "", 100, 80, {}, protected={"sex": "gender"}, left_out={"no id": 20},
                      suspicious={"fate": 0.99})  # fmt: skip
-    told = said(profile(age=51), table=table)
-    starts = ("'fate' alone", "features are made of 'sex'", "20 of 100 rows", "most training rows")
+    metrics = {"binary_classification_metrics": {"auc": {"value": 0.999}}}
+    told = said(profile(age=51), evaluation=metrics, table=table)
+    starts = ("'fate' alone", "features are made of 'sex'", "20 of 100 rows", "most training rows",
+              "auc 0.999 is suspiciously high")  # fmt: skip
     assert len(told) == len(starts)
     assert all(text.startswith(start) for text, start in zip(told, starts, strict=True))
 

@@ -264,17 +264,19 @@ class AccountRun:
         if run := self._run_before(settings, facts, own):
             return run, ""
         return None, (
-            f"no version serves or is approved, and none of the last {LOOKED_THROUGH} successful "
-            f"executions of {facts.pipeline} has different training data: there is nothing to "
-            "compare with"
+            "no training data of a version that serves or is approved are known, and none of the "
+            f"last {LOOKED_THROUGH} successful executions of {facts.pipeline} has different "
+            "training data: there is nothing to compare with"
         )
 
     def _version_before(self, settings: Settings, facts: RunFacts) -> Previous | None:
         """The version that serves, or the newest approved one; None if none is known."""
         executions = self.executions(settings)
         group = self.environment.named(settings.model_package_group)
+        arn = ""
         with contextlib.suppress(ClientError, ValueError):
-            arn = serving.package_arn(self.sagemaker, executions.pipeline)
+            with contextlib.suppress(ValueError):  # a model of no registered version serves
+                arn = serving.package_arn(self.sagemaker, executions.pipeline)
             found = compared_with(
                 serving.number(arn) if arn else None, approved(self.sagemaker, group),
                 facts.version, facts.began,

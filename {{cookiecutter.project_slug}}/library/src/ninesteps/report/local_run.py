@@ -205,13 +205,9 @@ def _previous(
     The version that serves here; else the newest approved one before it; else the latest earlier
     run whose training data were others: not one of the same table again.
     """
-    none = (
-        f"no version serves or is approved, and this machine has no earlier run of {kept.pipeline} "
-        "with different training data: there is nothing to compare with"
-    )
     own = [(uri, digest) for uri, digest in digests.items() if uri.endswith(_PROFILE)]
     if len(own) != 1:
-        return None, none
+        return None, "there is no profile of the training data to compare"
     ((uri, digest),) = own
     storage = Storage(local / "s3")
     for package, why in _versions_before(local, state, settings, execution):
@@ -235,7 +231,10 @@ def _previous(
                 with contextlib.suppress(StepError, OSError):
                     content = storage.file(other).read_bytes()
                     return Previous(earlier.execution, started, content), ""
-    return None, none
+    return None, (
+        "this machine has no training data of a version that serves or is approved, and no earlier "
+        f"run of {kept.pipeline} with different training data: there is nothing to compare with"
+    )
 
 
 def _versions_before(

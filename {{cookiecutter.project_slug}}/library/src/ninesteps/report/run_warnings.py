@@ -52,7 +52,10 @@ def warnings(known: Known) -> list[str]:
 
     Content that is empty or malformed gives no warnings.
     """
-    sentences = findings.remarks(known.table, known.splits, known.names)
+    try:
+        sentences = findings.remarks(known.table, known.splits, known.names)
+    except _BROKEN:
+        sentences = findings.remarks(known.table, {}, known.names)
     if known.table:
         sentences += of_protected(known.table.protected, known.on_purpose)
         sentences += of_rows_left_out(known.table.read, known.table.left_out)

@@ -98,8 +98,11 @@ def _uploads(action: UploadAction, lists_files: bool) -> Iterator[str]:
             yield f"{'':<{INDENT}}{'/'.join(folder)}/"
             yield from map(_file, put)
         else:
-            what = _key(put[0])[-1] if len(put) == 1 else f" ({len(put):,} files)"
-            yield f"{sum(file.bytes or 0 for file in put):>12,}  {'/'.join(folder)}/{what}"
+            facts, name = f"{sum(file.bytes or 0 for file in put):>12,}", "/".join(folder) + "/"
+            if len(put) == 1:
+                yield _facts_and_name(facts, name + _key(put[0])[-1])
+            else:
+                yield _facts_and_name(facts, name, f"({len(put):,} files)")
 
 
 def _key(file: Upload) -> list[str]:
@@ -110,7 +113,13 @@ def _key(file: Upload) -> list[str]:
 def _file(file: Upload) -> str:
     size = "not known" if file.bytes is None else f"{file.bytes:,}"
     digest = "" if file.sha256 is None else file.sha256[:12]
-    return f"{size:>12}  {digest:<12}  {_key(file)[-1]}"
+    return _facts_and_name(f"{size:>12}  {digest:<12}", _key(file)[-1])
+
+
+def _facts_and_name(facts: str, name: str, more: str = "") -> str:
+    """A line; or two, if the name is too long for one."""
+    line = f"{facts}  {name} {more}".rstrip()
+    return line if len(line) <= WIDTH else f"{facts}  {more}".rstrip() + f"\n{'':<6}{name}"
 
 
 def _group(action: GroupAction) -> Iterator[str]:
@@ -138,7 +147,8 @@ def _record(action: RecordAction) -> Iterator[str]:
 
 def _pipeline(action: PipelineAction) -> Iterator[str]:
     yield f"Create or update the pipeline {action.pipeline}: {count(len(action.steps), 'step')}"
+    longest = max((len(name) for name, _ in action.steps), default=0)
     for number, (name, kind) in enumerate(action.steps, 1):
-        yield f"   {number}  {name:<38}{kind}"
+        yield f"   {number}  {name:<{longest}}  {kind}"
     yield _pair("role", action.role, FACT)
     yield _pair("definition", f"{action.bytes:,} bytes  sha256 {action.sha256[:12]}", FACT)

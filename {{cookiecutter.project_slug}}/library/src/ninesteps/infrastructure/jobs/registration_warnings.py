@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from aws import client
 from evidence import EvidenceError, Package, read
 from ninesteps.feature_store import findings
@@ -93,7 +95,12 @@ def _before(package: Package, pipeline: str) -> tuple[dict[str, Any], str]:
         arn = max(earlier, key=serving.number, default="")
     if not arn:
         return {}, ""
-    described = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    try:
+        described = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in serving.NO_ENDPOINT:
+            raise
+        return {}, ""  # it serves, and was deleted
     split = described.get("CustomerMetadataProperties", {}).get("test_split", "")
     return (_profile(split) if split else {}), f"version {serving.number(arn)} ({why})"
 
