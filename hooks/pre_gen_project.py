@@ -42,8 +42,8 @@ def refuse_slug(slug: str) -> None:
     """Refuse a slug that cannot name a folder on every system, or a pipeline in SageMaker."""
     if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", slug) or slug.lower() in RESERVED:
         sys.exit(
-            "project_slug: expected at most 63 letters, digits and single hyphens within, and no "
-            f"name that Windows keeps for a device, got {slug!a}"
+            "project_slug: expected at most 63 letters, digits and single hyphens between them, "
+            f"and no device name of Windows, got {slug!a}"
         )
 
 

@@ -162,8 +162,8 @@ REFUSED = {
     "project_name=two\nlines": "project_name: expected one line of text, got 'two\\nlines'",
     "project_name=bell\a": "project_name: expected one line of text, got 'bell\\x07'",
     "project_name=turned\u202e": "project_name: expected one line of text, got 'turned\\u202e'",
-    "project_name= ": "project_name: expected a name of one line and at most 100 characters, got",
-    f"project_name={'x' * 101}": "project_name: expected a name of one line and at most 100 ",
+    "project_name= ": "project_name: expected a name on one line, at most 100 characters, got",
+    f"project_name={'x' * 101}": "project_name: expected a name on one line, at most 100 ",
 }
 
 

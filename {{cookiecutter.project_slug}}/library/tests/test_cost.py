@@ -164,8 +164,8 @@ def test_old_prices_and_those_of_another_region_are_a_notice() -> None:
     own = Prices("2026-01-01", "USD", "eu-west-1")
     assert own.notices("eu-west-1", date(2026, 6, 30)) == []
     assert own.notices("us-east-1", date(2026, 7, 1)) == [
-        "prices.toml: its prices are of 2026-01-01, 181 days ago: look them up",
-        "prices.toml: its prices are those of eu-west-1, not of us-east-1",
+        "prices.toml: its prices are from 2026-01-01, 181 days ago: look them up again",
+        "prices.toml: its prices are for eu-west-1, not us-east-1",
     ]
 
 

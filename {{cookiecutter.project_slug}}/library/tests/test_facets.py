@@ -88,11 +88,11 @@ def test_thresholds_that_differ_in_the_seventh_digit_or_the_sign_are_two_facets(
         ("age>1e999", "expected a finite number as in `age>=40`, got `1e999` in `age>1e999`"),
         ("gender, gender", "`gender` is named twice in `gender, gender` (as `gender`)"),
         ("Gender, gender", "`Gender` is named twice in `Gender, gender` (as `gender`)"),
-        ("年齢", "expected a letter a to z or a digit to name the facet by, got `年齢`"),
-        ("年齢>=40", "expected a letter a to z or a digit to name the facet by, got `年齢>=40`"),
+        ("年齢", "expected a letter a to z or a digit in the facet's name, got `年齢`"),
+        ("年齢>=40", "expected a letter a to z or a digit in the facet's name, got `年齢>=40`"),
         (
             "city=" + "|".join(["Llanfairpwllgwyngyll"] * 12),
-            "expected a facet that fits into one argument of SageMaker's (256 characters), got",
+            "expected a facet that fits into a container argument (256 characters), got",
         ),
     ],
 )

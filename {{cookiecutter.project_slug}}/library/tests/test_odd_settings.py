@@ -231,7 +231,7 @@ def test_the_regions_are_botocores_less_those_without_the_image() -> None:
 
 
 def test_of_a_region_that_has_sagemaker_without_the_image_the_error_says_so() -> None:
-    with pytest.raises(RuleBroken, match="SageMaker is there, its XGBoost image is not"):
+    with pytest.raises(RuleBroken, match="this region has SageMaker, but not its XGBoost image"):
         require_region(WITHOUT_XGBOOST[0])
 
 
@@ -295,7 +295,9 @@ def test_an_instance_whose_disks_take_no_key_gets_none(
     read = load(tmp_path, content)
     assert read.environment()  # this machine has no disks to encrypt
     if is_refused:
-        with pytest.raises(SettingsError, match=f"disks of its own.*got '{instance}'") as refused:
+        with pytest.raises(
+            SettingsError, match=f"without local disks.*got '{instance}'"
+        ) as refused:
             read.account_environment("prod")
         assert refused.value.path == path
     else:

@@ -107,8 +107,8 @@ def test_a_step_is_of_whole_instances_and_within_what_sagemaker_takes(rollout: s
         (Deploy(rollout="linear", step_percent=30, instances=3),
          "linear: 30 % of 3 instances is 1: 33 % of the traffic, then 67 %, all"),
         (Deploy(max_instances=4, target_invocations=9),
-         "canary: 10 % of the least 2 instances is 1: half of the traffic, then all"),
-        (Deploy(rollout="all_at_once"), "all_at_once: all of the traffic in one step"),
+         "canary: 10 % of the minimum of 2 instances is 1: half of the traffic, then all"),
+        (Deploy(rollout="all_at_once"), "all_at_once: all the traffic in one step"),
     ],
 )  # fmt: skip
 def test_what_a_percentage_means_for_the_instances_is_said(deploy: Deploy, sentence: str) -> None:

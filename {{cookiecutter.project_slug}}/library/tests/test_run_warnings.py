@@ -116,9 +116,9 @@ def test_a_reason_is_one_line(reason: str) -> None:
     from ninesteps.settings.judgement import Model
     from ninesteps.settings.toml import RuleBroken
 
-    with pytest.raises(RuleBroken, match="why the model sees it"):
+    with pytest.raises(RuleBroken, match="why the model uses it"):
         Model(protected={"sex": reason})
-    with pytest.raises(RuleBroken, match="exclude does not withhold"):
+    with pytest.raises(RuleBroken, match="a column that is not in"):
         Model(exclude=("sex",), protected={"sex": "why"})
 
 

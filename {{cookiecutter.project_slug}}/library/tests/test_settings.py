@@ -266,9 +266,9 @@ def test_a_wrong_name_of_the_feature_store_is_named(
          "[split] min_positives: expected 1 or more, got 0"),
         ('salt = "pets"', 'salt = "p"\ntrain = 1.0\ntest = -0.15', "shares above 0"),
         ('[split]\nsalt = "pets"', "[[split]]", "split: expected a table, got [{}]"),
-        ('"Pet-adoption"', '"pet_adoption"', "letters, digits and single hyphens within"),
+        ('"Pet-adoption"', '"pet_adoption"', "letters, digits and single hyphens between them"),
         ('"Pet-adoption"', f'"{"a-" * 40}a"',
-         "expected letters, digits and single hyphens within, at most 63 characters, got "
+         "expected letters, digits and single hyphens between them, at most 63 characters, got "
          "'a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a'"),
         ('prefix = "Pet"', 'prefix = "9"',
          "[project] prefix: expected letters and digits, a letter first, at most 20 "
@@ -325,7 +325,7 @@ def test_a_wrong_name_of_the_feature_store_is_named(
          "[tuning.ranges.eta] min: expected a whole number, got 0.1"),
         ("min = 0.1", 'scaling = "Logarithmic", min = 0', "above 0 for a logarithmic scale"),
         ("[tuning.ranges]", '[tuning.static]\neta = "1"\n[tuning.ranges]',
-         "[tuning] static: expected hyperparameters that [tuning.ranges] does not have, got "
+         "[tuning] static: expected hyperparameters that are not in [tuning.ranges], got "
          "['eta']"),
         ("eta = { min = 0.1, max = 0.5 }", "", "a range for at least one hyperparameter"),
         ('"validation:auc"', '"validation:auc"\njobs = 2',
@@ -997,25 +997,25 @@ def test_words_and_limits_of_the_raw_table(tmp_path: Path) -> None:
     ("old", "new", "sentence"),
     [
         ("", 'undecided = ["NA", "None"]\n',
-         "[data] undecided: expected none left: move each word that means \"no value\" to [data] "
-         "missing, and delete here each that is a value, got ['NA', 'None']"),
+         "[data] undecided: expected an empty list: move each word that means \"no value\" to "
+         "[data] missing, and delete each that is a value, got ['NA', 'None']"),
         ("", 'missing = ["NA", ""]\n', "[data] missing: expected a list of different strings"),
         ("", 'missing = [" NA"]\n', "[data] missing: expected a list of different strings"),
         ("", 'missing = "NA"\n', "[data] missing: expected a list, got 'NA'"),
         ("", 'missing = ["cat"]\n',
-         "[data] columns.species.values: expected no word that [data] missing has too (cat), got "
-         "['cat'"),
+         "[data] columns.species.values: expected no word that is also in [data] missing (cat), "
+         "got ['cat'"),
         ("", 'missing = ["Y"]\npositive = "Y"\n',
-         "[data] positive: expected no word that [data] missing has too (Y), got ['Y']"),
-        ("", 'negative = ["No"]\n', "[data] negative: expected positive too, got ['No']"),
+         "[data] positive: expected no word that is also in [data] missing (Y), got ['Y']"),
+        ("", 'negative = ["No"]\n', "[data] negative: expected positive to be set too, got ['No']"),
         ("", 'positive = "Y"\nnegative = ["N", "Y"]\n',
-         "[data] negative: expected words that positive does not have, got ['Y']"),
+         "[data] negative: expected words that are not in positive, got ['Y']"),
         ("", "positive = 1\n", "[data] positive: expected a string, got 1"),
         ("", 'positive = ["Y", 1]\n', "[data] positive: expected a string, got 1"),
         ("", 'event_time_format = "%d.%m.%Y"\n',
          "[data] event_time_format: expected none where event_time names no column, got '%d"),
         ("", 'label_column = { type = "text" }\n',
-         '[data] label_column: expected type = "number", and how it is written, got \'text\''),
+         '[data] label_column: expected type = "number", with its notation, got \'text\''),
         ("", 'label_column = { type = "number", unit = "$" }\n',
          "[data] label_column: expected none for a binary label, whose texts [data] positive"),
         ('type = "number"', 'type = "number", decimal = ";"',
@@ -1111,7 +1111,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
         ("min = 0.1,", "min = -3.0,",
          "[tuning] ranges: expected eta from 0 to 1, got 'eta -3 to 0.5'"),
         ("[tuning]\n", '[tuning]\nstatic = { objective = "reg:squarederror" }\n',
-         "[tuning] static: expected hyperparameters that do not follow from other settings, "
+         "[tuning] static: expected hyperparameters that other settings do not determine, "
          "got ['objective']"),
         ("[tuning]\n", '[tuning]\njobs = 6\nalgorithms = ["xgboost", "lightgbm"]\n'
          'static = { scale_pos_weight = "10" }\n',
@@ -1146,7 +1146,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
               ("salt", '"a b"', "letters, digits, dots, hyphens and _, at most 64 characters"),
               ("window_hours", 0, "1 to 336 (two weeks), got 0"),
               ("window_hours", "72\nmax_days = 9",
-               "at most what max_days leaves beside a week of users, got 72"),
+               "at most max_days less one week, got 72"),
               ("max_refusal_points", 0.0, "above 0, at most 100, got 0.0"),
           )),
         ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',

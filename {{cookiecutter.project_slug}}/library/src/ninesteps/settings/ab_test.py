@@ -1,4 +1,4 @@
-"""`[ab]`: how a version is tested against the one that serves, with `rollout = "ab_test"`."""
+"""`[ab]`: how a version is compared with the one that serves, with `rollout = "ab_test"`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from ninesteps.settings.toml import require
 
 @dataclass(frozen=True)
 class AbTest:
-    """What an A/B test is decided by."""
+    """The rules of an A/B test."""
 
-    outcome: str = "resolved"  # what an event's value says of a user: its name on pages
-    first_share: int = 10  # percent of the users that the new version gets at first
-    share: int = 50  # and then
-    first_users: int = 500  # counted users before the share grows
-    alpha: float = 0.05  # the chance of a wrong "better" or "worse"
-    margin: float = 0.0  # by which a "better" version's rate may be lower: 0.05 is 5 points
-    min_users: int = 200  # counted users of each version before one is found better
-    max_days: int = 28  # then it ends as inconclusive
-    on_inconclusive: str = "keep"  # the version that serves; or "take_over": the new one
-    salt: str = ""  # deals the users out; none: the pipeline's name and the version
-    window_hours: int = 72  # from a reply: an outcome not known then counts as not resolved
-    max_refusal_points: float = 5.0  # points of replies that decline, above the other version's
+    outcome: str = "resolved"  # the name of the outcome that events report; pages show it
+    first_share: int = 10  # the percent of users that get the new version at first
+    share: int = 50  # the percent of users that get it afterwards
+    first_users: int = 500  # the counted users after which the share grows
+    alpha: float = 0.05  # the probability of a wrong "better" or "worse"
+    margin: float = 0.0  # by how much the rate of a "better" version may be lower; 0.05 is 5 points
+    min_users: int = 200  # the counted users that each version needs before one is found better
+    max_days: int = 28  # the days after which the test ends as inconclusive
+    on_inconclusive: str = "keep"  # "keep" the version that serves, or "take_over" with the new one
+    # a text that assigns users, with the version's number; empty: the pipeline's name
+    salt: str = ""
+    window_hours: int = 72  # hours after a reply at which an unknown outcome counts as not resolved
+    # by how many points its share of refusals may exceed the other version's
+    max_refusal_points: float = 5.0
 
     ENDS: typing.ClassVar = ("keep", "take_over")
 
@@ -47,10 +49,10 @@ class AbTest:
         require(1 <= self.window_hours <= 336, "window_hours", self.window_hours,
              "1 to 336 (two weeks)")  # fmt: skip
         require(self.window_hours <= 24 * (self.max_days - 7), "window_hours", self.window_hours,
-             "at most what max_days leaves beside a week of users")  # fmt: skip
+             "at most max_days less one week")  # fmt: skip
         require(0 < self.max_refusal_points <= 100, "max_refusal_points", self.max_refusal_points,
              "above 0, at most 100")  # fmt: skip
 
     def salt_of(self, pipeline: str, version: int) -> str:
-        """What deals the users out in the test of one version: each test differently."""
+        """The text that assigns users in the test of one version, different in each test."""
         return f"{self.salt or pipeline}-{version}"

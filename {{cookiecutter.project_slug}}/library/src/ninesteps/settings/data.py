@@ -1,4 +1,4 @@
-"""`[data]` and `[split]`: the raw table, and how its rows are divided."""
+"""`[data]` and `[split]`: the raw table, and how its rows are split."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ninesteps.settings.toml import require
 
 @dataclass(frozen=True)
 class Column:
-    """What one column of the raw table contains, and how it is written."""
+    """What a column of the raw table contains, and how it is written."""
 
-    type: str  # what its values are
-    format: str = ""  # of a date, as in strptime
-    values: tuple[str, ...] = ()  # of a category: the known values; others are counted as unknown
+    type: str  # the type of its values
+    format: str = ""  # of a date: its strptime format
+    values: tuple[str, ...] = ()  # of a category: the known values; any other counts as unknown
     decimal: str = "."  # of a number: the decimal separator
-    thousands: str = ""  # of a number: the thousands separator, where there is one
-    unit: str = ""  # of a number: a text that may stand before or after it, such as "$" or "kg"
+    thousands: str = ""  # of a number: the thousands separator, if it has one
+    unit: str = ""  # of a number: a text that may come before or after it, such as "$" or "kg"
     parentheses: bool = False  # of a number: whether "(12)" is -12
-    min: float | None = None  # of a number: the smallest that it may be
-    max: float | None = None  # of a number: the largest that it may be
+    min: float | None = None  # of a number: the smallest allowed value
+    max: float | None = None  # of a number: the largest allowed value
     required: bool = False  # whether every row must have a value
-    pseudonym: bool = False  # of a text: whether the store gets a keyed hash in its place
-    # What the column is, for people: the report and the model card show it.
-    meaning: str = field(default="", repr=False, compare=False)  # in no hash of a table
+    pseudonym: bool = False  # of a text: whether the store gets a keyed hash instead
+    # The meaning of the column; the report and the model card show it.
+    meaning: str = field(default="", repr=False, compare=False)
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text", "conversation")
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
@@ -63,7 +63,7 @@ class Column:
 
     @property
     def notation(self) -> dict[str, str | bool]:
-        """What is not as programs write numbers, as the settings have it."""
+        """The keys that differ from how programs write numbers, with their values."""
         keys = {key: getattr(self, key) for key in self.NOTATION}
         return {key: value for key, value in keys.items() if value != getattr(Column, key)}
 
@@ -75,13 +75,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Quality:
-    """How much of the raw table may be unusable before a run refuses it; 1 is no limit."""
+    """The shares of unusable values above which a run stops; 1 is no limit."""
 
-    unreadable: float = 0.05  # share of a column's values: unreadable dates, unknown categories
-    dropped: float = 0.2  # share of the rows left out: no id, no label, no moment, a repeated id
-    out_of_range: float = 0.0  # share of a column's values below its min or above its max
-    missing: float = 0.0  # share of the rows without a value in a column that is required
-    max_age_days: float | None = None  # how old the newest event time may be; without it, any age
+    unreadable: float = 0.05  # the share of a column's values: unreadable dates, unknown categories
+    # the share of rows that are left out: no id, label or moment, or a repeated id
+    dropped: float = 0.2
+    out_of_range: float = 0.0  # the share of a column's values below its min or above its max
+    missing: float = 0.0  # the share of rows without a value in a required column
+    max_age_days: float | None = None  # the greatest age of the newest event time; not set: any age
 
     def __post_init__(self) -> None:
         for key in ("unreadable", "dropped", "out_of_range", "missing"):
@@ -105,25 +106,30 @@ def _part(share: float, count: int) -> int:
 
 @dataclass(frozen=True)
 class Data:
-    """The raw table: where it is and what its columns contain. Without a file, nothing runs yet."""
+    """The raw table: its file and columns. A pipeline without a file cannot run yet."""
 
-    file: str = ""  # the raw table: CSV or JSON Lines (or either in gzip), Parquet or Feather
+    file: str = ""  # the raw table: CSV, JSON Lines (both also gzipped), Parquet or Feather
     record_id: str = ""  # the column that identifies a row
-    label: str = ""  # the column that is predicted
-    positive: str | tuple[str, ...] = ""  # the label's texts that count as 1, if it is not 0 and 1
-    negative: tuple[str, ...] = ()  # its texts that count as 0; not needed for a single other text
+    label: str = ""  # the column to predict
+    positive: str | tuple[str, ...] = ""  # the label's texts that count as 1, unless it is 0 and 1
+    # the label's texts that count as 0; may be empty if there is only one
+    negative: tuple[str, ...] = ()
     label_column: Column = field(default_factory=lambda: Column("number"))
     """How a regression's label is written, where its numbers are not plain ones."""
-    number_rows: bool = False  # no column identifies rows: they are numbered, as record_id
+    # whether rows are numbered, as record_id, because no column identifies them
+    number_rows: bool = False
     missing: tuple[str, ...] = ()  # words that mean "no value" in every column, like an empty cell
-    undecided: tuple[str, ...] = ()  # words that may mean it: nothing runs until this is empty
-    columns: dict[str, Column] = field(default_factory=dict)  # what each other column contains
-    stored: dict[str, str] = field(default_factory=dict)  # raw column -> its feature group name
+    # words that may mean "no value"; no run starts while there are any
+    undecided: tuple[str, ...] = ()
+    # what each of the other columns contains
+    columns: dict[str, Column] = field(default_factory=dict)
+    # the names of raw columns in the feature group, where they differ
+    stored: dict[str, str] = field(default_factory=dict)
     quality: Quality = field(default_factory=Quality)
-    snapshot: str = ""  # the moment that all rows describe, where no column has it
+    snapshot: str = ""  # the moment that all rows describe, if no column has one
     event_time: str = ""  # the column with the moment that each row describes
-    event_time_format: str = ""  # its format as in strptime, if it is not ISO 8601
-    window_days: int = 0  # how far back from AsOf a record may lie; older ones are left out; 0: any
+    event_time_format: str = ""  # that column's strptime format, if it is not ISO 8601
+    window_days: int = 0  # the greatest age of a record at AsOf; older ones are left out; 0: any
 
     MOST_WINDOW: typing.ClassVar = 36500
 
@@ -136,7 +142,7 @@ class Data:
 
     @property
     def positives(self) -> tuple[str, ...]:
-        """The label's texts that count as 1; none where the label is 0 and 1."""
+        """The label's texts that count as 1; empty if the label is 0 and 1."""
         if isinstance(self.positive, str):
             return (self.positive,) if self.positive else ()
         return self.positive
@@ -157,9 +163,10 @@ class Data:
 
     def _check_keys(self) -> None:
         require(self.label_column.type == "number", "label_column", self.label_column.type,
-             'type = "number", and how it is written')  # fmt: skip
+             'type = "number", with its notation')  # fmt: skip
         require(not self.label_column.required, "label_column", "required = true",
-             "none: rows without a label are left out, as many as [data.quality] dropped allows"
+             "no such key: rows without a label are left out, up to the limit of [data.quality] "
+             "dropped"
         )  # fmt: skip
         require(self.record_id, "record_id", self.record_id, "the name of a column")
         require(self.label, "label", self.label, "the column to predict "
@@ -181,7 +188,7 @@ class Data:
              f"0 to {self.MOST_WINDOW} days")  # fmt: skip
         require(not (self.snapshot and self.window_days), "window_days", self.window_days,
              "0, since all rows describe one moment (snapshot)")  # fmt: skip
-        require(self.columns, "columns", {}, "at least one column to make features of")
+        require(self.columns, "columns", {}, "at least one column to make features from")
         require(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip
         others = (self.record_id, "event_time", *self.columns)
@@ -191,24 +198,24 @@ class Data:
              "another name (the feature group has a column of this one)")  # fmt: skip
 
     def _check_words(self) -> None:
-        """No word means both a value and "no value"."""
+        """Check that no word means both a value and "no value"."""
         for key in ("missing", "undecided", "positives", "negative"):
             words = getattr(self, key)
             require(_are_different_words(words), key.removesuffix("s"), list(words),
                  "a list of different strings, none empty")  # fmt: skip
         require(not self.undecided, "undecided", list(self.undecided),
-             "none left: move each word that means \"no value\" to [data] missing, and delete "
-             "here each that is a value")  # fmt: skip
+             "an empty list: move each word that means \"no value\" to [data] missing, and "
+             "delete each that is a value")  # fmt: skip
         require(not self.negative or self.positives, "negative", list(self.negative),
-             "positive too")  # fmt: skip
+             "positive to be set too")  # fmt: skip
         values = {"positive": self.positives, "negative": self.negative}
         values |= {f"columns.{name}.values": c.values for name, c in self.columns.items()}
         for where, words in values.items():
             both = [word for word in words if word in self.missing]
             require(not both, where, list(words),
-                 f"no word that [data] missing has too ({', '.join(both)})")  # fmt: skip
+                 f"no word that is also in [data] missing ({', '.join(both)})")  # fmt: skip
         both = [word for word in self.negative if word in self.positives]
-        require(not both, "negative", both, "words that positive does not have")
+        require(not both, "negative", both, "words that are not in positive")
 
     def _check_stored(self) -> None:
         named = (self.record_id, self.label, *self.columns)
@@ -220,15 +227,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Split:
-    """How rows are divided into train, validation and test."""
+    """How rows are split into train, validation and test."""
 
-    salt: str  # a text that decides, with the record id, which split a row goes to
-    by: str = "hash"  # of the record id or the group; or "time": the past learns, the future tests
-    group: str = ""  # a column whose rows of one value stay together, such as a customer
+    salt: str  # a text that decides, with the record id, which split a row is in
+    # "hash" of the record id or group, or "time": train on the past, test on the newest
+    by: str = "hash"
+    group: str = ""  # a column whose equal values keep rows in one split, such as a customer id
     train: float = 0.7  # the share of rows that the trials learn from
-    validation: float = 0.15  # ... that the best trial and the decision threshold are chosen by
-    test: float = 0.15  # ... that the gate is read from
-    min_positives: int = 20  # fewer of either class in a split is an error; regression: of rows
+    validation: float = 0.15  # the share that selects the best trial and the decision threshold
+    test: float = 0.15  # the share that the gate is evaluated on
+    min_positives: int = 20  # the fewest rows of each class in a split (regression: of rows)
 
     WAYS: typing.ClassVar = ("hash", "time")
 
@@ -242,11 +250,11 @@ class Split:
 
 
 def is_date_format(text: str) -> bool:
-    """Whether strptime reads what strftime writes by a format."""
+    """Whether strptime can read what strftime writes in a format."""
     moment = datetime(2026, 1, 31, tzinfo=UTC)
     try:
         return "%" in text and bool(datetime.strptime(moment.strftime(text), text))
-    except (ValueError, re.error):  # re.error: a part of the date named twice
+    except (ValueError, re.error):  # re.error: a directive that occurs twice
         return False
 
 

@@ -1,6 +1,5 @@
-"""`[deploy]`: how an approved version takes over, and the alarms that roll it back.
-
-SageMaker reads the policy in UpdateEndpoint, the rehearsal here follows the same document.
+"""`[deploy]`: how an approved version takes over, and the alarms that roll it back. UpdateEndpoint
+takes this policy; the local rehearsal follows the same document.
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
 """
 
@@ -14,41 +13,45 @@ from ninesteps.settings.operation import require_instance
 from ninesteps.settings.toml import require
 
 VARIANT = "main"
-"""The endpoint's one production variant."""
+"""The endpoint's only production variant."""
 
 PROVISIONING_SECONDS = 1800
-"""What starting the new instances may take, beside the waits."""
+"""The most seconds for starting new instances, without the waits."""
 
 TIMEOUT_SECONDS = (600, 28800)
-"""The least and the most that SageMaker takes for a whole deployment."""
+"""The smallest and largest timeout of a deployment that SageMaker accepts."""
 
 AB_TEST = "ab_test"
-"""The rollout that tests a version against the one that serves, by `[ab]`, before it takes over."""
+"""The rollout that compares a version with the one that serves, as `[ab]` says, before it takes
+over."""
 
 TYPES = {
     "canary": "CANARY",
     "linear": "LINEAR",
     "all_at_once": "ALL_AT_ONCE",
-    AB_TEST: "ALL_AT_ONCE",  # into two variants, and out of them: by users, not by instances
+    AB_TEST: "ALL_AT_ONCE",  # to two variants, and back to one: by users, not by instances
 }
-"""SageMaker's name of how traffic is shifted, for each `[deploy] rollout`."""
+"""SageMaker's name for the traffic shift of each `[deploy] rollout`."""
 
 
 @dataclass(frozen=True)
 class Deploy:
-    """How an approved version takes over from the one before it, and when that is undone."""
+    """How an approved version replaces the one before it, and when it is rolled back."""
 
-    rollout: str = "canary"  # a part and then all; linear: by equal steps; all_at_once; or ab_test
-    step_percent: int = 10  # of the instances, rounded up: the canary, or a step of a linear one
-    interval_seconds: int = 300  # between a step and the next
-    bake_seconds: int = 300  # with all the traffic, before the old version is stopped
-    instance_type: str = "ml.m5.large"  # of the endpoint
-    instances: int = 2  # of the endpoint: a canary is at most half of them
-    max_instances: int = 0  # autoscaling adds instances up to this number; 0: no autoscaling
-    target_invocations: int = 0  # a minute and instance, which autoscaling keeps to; 0: none is set
-    data_capture_percent: int = 0  # of the requests, kept in the bucket with their answers
-    max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
-    max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
+    rollout: str = "canary"  # canary: a part, then all; linear: equal steps; all_at_once; ab_test
+    # the canary, or a step of a linear rollout, in percent of instances (rounded up)
+    step_percent: int = 10
+    interval_seconds: int = 300  # the wait between two steps
+    bake_seconds: int = 300  # the wait with all the traffic, before the old version is stopped
+    instance_type: str = "ml.m5.large"  # the endpoint's instance type
+    instances: int = 2  # the endpoint's instances; a canary is at most half of them
+    max_instances: int = 0  # the most instances that autoscaling may reach; 0: no autoscaling
+    target_invocations: int = 0  # requests a minute and instance that autoscaling aims at; 0: none
+    # percent of requests that are kept in the bucket with their answers
+    data_capture_percent: int = 0
+    # roll back if the model fails more than this percent of requests in a minute
+    max_error_percent: float = 1.0
+    max_latency_ms: int = 1000  # roll back if the p99 latency of a minute's requests is above this
 
     def __post_init__(self) -> None:
         require(self.rollout in TYPES, "rollout", self.rollout, ", ".join(TYPES))
@@ -67,10 +70,10 @@ class Deploy:
              self.max_instances, f"more than the {self.instances} instances, or 0")  # fmt: skip
         require(not (self.is_scaled and self.rollout == AB_TEST), "max_instances",
              self.max_instances,
-             "0 with rollout = 'ab_test': its variants are of equal size")  # fmt: skip
+             "0 with rollout = 'ab_test', whose variants have the same size")  # fmt: skip
         require((self.target_invocations > 0) == self.is_scaled and self.target_invocations >= 0,
              "target_invocations", self.target_invocations,
-             "1 or more with max_instances, and 0 without")  # fmt: skip
+             "1 or more if max_instances is set, otherwise 0")  # fmt: skip
         require(0 <= self.data_capture_percent <= 100, "data_capture_percent",
              self.data_capture_percent, "0 to 100 percent")  # fmt: skip
         require(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
@@ -96,7 +99,7 @@ class Alarm:
     periods: int = 1  # in a row
 
     def properties(self, endpoint: str) -> dict[str, Any]:
-        """As PutMetricAlarm and CloudFormation's AWS::CloudWatch::Alarm have it."""
+        """The alarm as PutMetricAlarm and CloudFormation's AWS::CloudWatch::Alarm take it."""
         statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
         dimensions = {"EndpointName": endpoint, "VariantName": VARIANT}
         return {
@@ -109,7 +112,7 @@ class Alarm:
             "Threshold": self.threshold,
             "Period": self.period_seconds,
             "EvaluationPeriods": self.periods,
-            "TreatMissingData": "notBreaching",  # no request, no fault
+            "TreatMissingData": "notBreaching",  # no requests, no errors
         }
 
 
@@ -118,19 +121,19 @@ FAILURES = {
     "regression": ("5xx",),
     "language_model": ("5xx", "4xx"),
 }
-"""The statuses with which the server of a problem type says that the model has failed.
+"""The HTTP statuses by which a problem type's model server reports that the model failed.
 
-Hugging Face's answers an exception of the script with 400, and so every request to a version that
-cannot be loaded: `handler_service.py` of `sagemaker-huggingface-inference-toolkit`. A request at
-fault gets 200 there, with a status of its own in the answer: `containers/reply_requests.py`.
+Hugging Face's server answers 400 if the script raises, and to every request if a version cannot be
+loaded: `handler_service.py` of `sagemaker-huggingface-inference-toolkit`. A wrong request gets 200
+there, with its own status in the answer: `containers/reply_requests.py`.
 """
 
 
 def alarms(deploy: Deploy, problem: str) -> tuple[Alarm, ...]:
-    """What is watched during a deployment.
+    """The alarms that are watched during a deployment.
 
-    Invocation5XXErrors is 1 for a request that was answered so and 0 for the others, so that its
-    average is a share; ModelLatency is in microseconds.
+    Invocation5XXErrors is 1 for a request with such an answer and 0 for the others, so its average
+    is a share; ModelLatency is in microseconds.
     """
     share = deploy.max_error_percent / 100
     return (
@@ -141,16 +144,16 @@ def alarms(deploy: Deploy, problem: str) -> tuple[Alarm, ...]:
 
 
 def step_instances(percent: int, instances: int) -> int:
-    """The whole instances that a canary or a step turns on: rounded up, and at most half of them.
+    """The instances of a canary or a step: rounded up, and at most half of them.
 
     SageMaker shifts traffic by whole instances. How it rounds a percentage is not documented, which
-    is why `deployment_config` says a number of instances where that is known.
+    is why `deployment_config` gives a number of instances if it is known.
     """
     return min(-(-percent * instances // 100), instances // 2)
 
 
 def steps(deploy: Deploy) -> tuple[int, ...]:
-    """The instances of the new version that get traffic, after one step and the next."""
+    """The instances of the new version that get traffic, after each step."""
     part, whole = step_instances(deploy.step_percent, deploy.instances), deploy.instances
     if TYPES[deploy.rollout] == "ALL_AT_ONCE":
         return (whole,)
@@ -160,15 +163,15 @@ def steps(deploy: Deploy) -> tuple[int, ...]:
 
 
 def shift(deploy: Deploy) -> str:
-    """How the traffic is shifted, in whole instances: for a person who set a percentage."""
+    """How the traffic is shifted, in whole instances, as a sentence."""
     if deploy.rollout == "all_at_once":
-        return "all_at_once: all of the traffic in one step"
+        return "all_at_once: all the traffic in one step"
     if deploy.rollout == AB_TEST:
         return "ab_test: a part of the users, decided by [ab]; then all of them, or none"
     part, *_, whole = steps(deploy)
     instances = f"{whole} instances"
     if deploy.is_scaled:
-        instances = f"the least {instances}"
+        instances = f"the minimum of {instances}"
     percents = [f"{share(step, whole)} %" for step in steps(deploy)]
     traffic = "half" if 2 * part == whole else percents[0]
     then = ", ".join([*percents[1:-1], "all"])
@@ -179,16 +182,16 @@ def shift(deploy: Deploy) -> str:
 
 
 def share(part: int, whole: int) -> int:
-    """The share of the traffic that some of all instances get, in percent."""
+    """The share of the traffic that a part of the instances gets, in percent."""
     return round(100 * part / whole)
 
 
 def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, Any]:
-    """UpdateEndpoint's DeploymentConfig, with the alarms by their names in CloudWatch."""
+    """UpdateEndpoint's DeploymentConfig, with the alarms' names in CloudWatch."""
     size = {
         "Type": "INSTANCE_COUNT", "Value": step_instances(deploy.step_percent, deploy.instances)
     }  # fmt: skip
-    if deploy.is_scaled:  # a linear step is at least 10 % of instances whose number is not known
+    if deploy.is_scaled:  # the number of instances varies; a linear step is at least 10 % of them
         size = {"Type": "CAPACITY_PERCENT", "Value": deploy.step_percent}
     routing: dict[str, Any] = {
         "Type": TYPES[deploy.rollout],
@@ -209,9 +212,9 @@ def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, A
 
 
 def longest(deploy: Deploy) -> int:
-    """Seconds that a deployment may take until it counts as failed."""
+    """The seconds after which a deployment counts as failed."""
     number = len(steps(deploy))
-    if deploy.is_scaled and deploy.rollout == "linear":  # of more instances there are more steps
+    if deploy.is_scaled and deploy.rollout == "linear":  # more instances may need more steps
         number = -(-100 // deploy.step_percent)
     waits = deploy.interval_seconds * (number - 1) + deploy.bake_seconds
     return PROVISIONING_SECONDS + waits

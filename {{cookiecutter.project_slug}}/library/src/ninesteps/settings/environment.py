@@ -11,32 +11,33 @@ from ninesteps.settings import regions
 from ninesteps.settings.toml import NOT_IN_FILE, require
 
 DOCUMENTATION_ACCOUNT = "111122223333"
-"""AWS's own example account: what a definition names until an environment is chosen."""
+"""AWS's example account, which a definition names if no environment is chosen."""
 
 
 LOCAL_ENVIRONMENT = "local"
 
 
 LONGEST_NAME = 50
-"""Characters of a pipeline's name with an environment's: a bucket's adds 13, and may have 63."""
+"""The most characters of a pipeline's and an environment's name: a bucket's has 13 more, of 63."""
 
 
 @dataclass(frozen=True)
 class Environment:
     """An AWS account and region to compile for."""
 
-    account: str  # its twelve digits
+    account: str  # the account's 12 digits
     region: str  # the region
-    role: str = ""  # the jobs' role; none: the one that `pipeline bootstrap` makes
-    bucket: str = ""  # what executions write to; none: the one that `pipeline bootstrap` makes
-    kms_key_arn: str = ""  # the key of disks and outputs; none: the one that the stack makes
-    subnets: tuple[str, ...] = ()  # the subnets that jobs and models are in; none: SageMaker's own
-    security_groups: tuple[str, ...] = ()  # ... and their security groups
-    permissions_boundary: str = ""  # the ARN of a policy that limits each role that is made
-    github_repository: str = ""  # OWNER/NAME: its main branch may publish; none: no role for it
-    monthly_budget: int = 0  # of the whole account, in US dollars: above it [notify] email is told
+    role: str = ""  # the jobs' role; empty: the one that `pipeline bootstrap` creates
+    bucket: str = ""  # where executions write; empty: the bucket that `pipeline bootstrap` creates
+    kms_key_arn: str = ""  # the key for disks and outputs; empty: the one that the stack creates
+    subnets: tuple[str, ...] = ()  # the subnets of jobs and models; empty: SageMaker's own network
+    security_groups: tuple[str, ...] = ()  # the security groups of jobs and models in these subnets
+    permissions_boundary: str = ""  # the ARN of a policy that limits each role that is created
+    github_repository: str = ""  # OWNER/NAME, whose main branch may publish; empty: no role for it
+    # US dollars for the whole account; [notify] email is told of more; 0: no budget
+    monthly_budget: int = 0
     features: dict[str, Any] = field(default_factory=dict)
-    """Keys of `[features]` that differ in this environment."""
+    """The keys of `[features]` that differ in this environment."""
     name: str = field(default="", metadata=NOT_IN_FILE)  # the table's own
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Environment:
             require(all(re.fullmatch(rf"{start}[0-9a-f]+", value) for value in values), key,
                  list(values), f'a list such as ["{start}0a1b2c3d"]')  # fmt: skip
         require(bool(self.subnets) == bool(self.security_groups), "security_groups",
-             list(self.security_groups), "at least one with subnets, and none without")  # fmt: skip
+             list(self.security_groups), "at least one if subnets are set, else none")  # fmt: skip
         require(self.monthly_budget >= 0, "monthly_budget", self.monthly_budget, "0 or more")
 
     RULES: typing.ClassVar = (
@@ -82,22 +83,22 @@ class Environment:
         return regions.partition(self.region)
 
     def sagemaker_arn(self, resource: str) -> str:
-        """The ARN of something of SageMaker's, such as `pipeline/customer-churn-prod`."""
+        """The ARN of a SageMaker resource, such as `pipeline/customer-churn-prod`."""
         return f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:{resource}"
 
     def role_of(self, stack: str) -> str:
-        """The ARN of the jobs' role that a stack makes."""
+        """The ARN of the jobs' role that a stack creates."""
         return f"arn:{self.partition}:iam::{self.account}:role/{stack}-pipeline"
 
     def bucket_of(self, stack: str) -> str:
-        """The bucket that a stack makes."""
+        """The bucket that a stack creates."""
         return f"{stack}-{self.account}"
 
     def named(self, pipeline: str) -> str:
-        """What a pipeline and all that belongs to it is called here.
+        """The name of a pipeline and its resources in this environment.
 
-        Several environments may lie in one account: so its name, and the environment's. In small
-        letters, as SageMaker writes names in ARNs, which policies compare letter by letter.
+        One account may have several environments, so the name includes the environment's. It is in
+        lower case, because SageMaker lowers names in ARNs and policies compare case.
         """
         return (
             pipeline if self.name in ("", LOCAL_ENVIRONMENT) else f"{pipeline}-{self.name}".lower()

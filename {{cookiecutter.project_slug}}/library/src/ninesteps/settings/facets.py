@@ -1,8 +1,7 @@
-"""The facets' small language: `gender, age>=40, ethnicity=a|b, location`.
-
-A name alone means each of its values in turn against all others; `=` names the values of one
-group; `>=` and `>` put the group above a number against the rest. Standard library alone: the
-template's hook reads facets before anything is installed.
+"""The small language of facets: `gender, age>=40, ethnicity=a|b, location`. A name alone compares
+each of its values with all others; `=` names the values of one group; `>=` and `>` compare the
+group above a number with the rest. Standard library only: the template's hook reads facets before
+anything is installed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 MAX_ARGUMENT = 256
-"""SageMaker's limit on the length of one container argument; a facet travels as one."""
+"""SageMaker's limit on the length of a container argument, which a facet becomes."""
 
 _FACET = re.compile(r"(?P<column>[^=<>|,]+?)\s*(?:(?P<sign>>=|>|=)\s*(?P<group>[^=<>,]+))?")
 
@@ -24,10 +23,10 @@ class FacetError(ValueError):
 
 @dataclass(frozen=True)
 class Facet:
-    """A column whose groups are compared, and how the groups are told apart."""
+    """A column whose groups are compared, and how the groups are defined."""
 
     column: str
-    values: tuple[str, ...] = ()  # the values of one group; none: each value in turn
+    values: tuple[str, ...] = ()  # the values of one group; empty: each value in turn
     threshold: float | None = None  # the group above it (`>`), or at and above it (`>=`)
     inclusive: bool = False
 
@@ -42,12 +41,12 @@ class Facet:
 
     @property
     def _number(self) -> str:
-        """The threshold as it was written: the shortest text that is that number."""
+        """The threshold as the shortest text of that number."""
         return "" if self.threshold is None else shortest(self.threshold)
 
     @property
     def exclusive_threshold(self) -> float | None:
-        """The number that Clarify puts a group strictly above."""
+        """The threshold for Clarify, whose groups are strictly above it."""
         if self.threshold is None or not self.inclusive:
             return self.threshold
         return math.nextafter(self.threshold, -math.inf)
@@ -58,7 +57,7 @@ class Facet:
         return self.argument_of(self.column)
 
     def argument_of(self, stored: str) -> str:
-        """The same where its column is stored by another name."""
+        """The same argument, for the name under which its column is stored."""
         text = {"key": self.key, "column": stored}
         group = {"values": list(self.values), "threshold": self.exclusive_threshold}
         return json.dumps({**text, **{k: v for k, v in group.items() if v not in ([], None)}})
@@ -72,12 +71,12 @@ class Facet:
 
 
 def shortest(number: float) -> str:
-    """The text that the feature group keeps of a number by which groups are told apart."""
-    return repr(float(number) + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
+    """The text that the feature group stores for a number that defines groups."""
+    return repr(float(number) + 0.0).removesuffix(".0")  # turns -0.0 into 0.0
 
 
 def parse(text: str) -> tuple[Facet, ...]:
-    """Read a comma-separated list of facets; an empty text is no facet.
+    """Read a comma-separated list of facets; none for an empty text.
 
     Raises:
         FacetError: with one sentence for the person who wrote the facets.
@@ -116,10 +115,10 @@ def _facet(text: str) -> Facet:
             )
         facet = Facet(column, threshold=threshold, inclusive=sign == ">=")
     if not Facet(column).key:
-        raise FacetError(f"expected a letter a to z or a digit to name the facet by, got `{text}`")
+        raise FacetError(f"expected a letter a to z or a digit in the facet's name, got `{text}`")
     if len(facet.argument) > MAX_ARGUMENT:
         raise FacetError(
-            f"expected a facet that fits into one argument of SageMaker's ({MAX_ARGUMENT} "
-            f"characters), got `{text}`"
+            f"expected a facet that fits into a container argument ({MAX_ARGUMENT} characters), "
+            f"got `{text}`"
         )
     return facet

@@ -22,7 +22,7 @@ from ninesteps.settings.names import (
 from ninesteps.settings.toml import RuleBroken, require
 
 OWN_CATALOG = "AwsDataCatalog"
-"""What Athena calls the Glue data catalogue of the account that asks."""
+"""Athena's name for the Glue data catalogue of the account itself."""
 
 
 KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+"
@@ -35,7 +35,7 @@ TYPES = ("string", "fractional")
 
 
 def _is_name(text: str) -> bool:
-    """Whether a name is one that the Feature Store takes for a group or a column."""
+    """Whether the Feature Store accepts a name for a group or a column."""
     return len(text) <= 64 and bool(FEATURE_NAME.fullmatch(text))
 
 
@@ -50,24 +50,24 @@ def _check_columns(columns: tuple[str, ...]) -> None:
 
 
 def _table(group: str) -> str:
-    """What the table of a group is called, if nobody says otherwise."""
+    """The default name of a group's table."""
     return group.replace("-", "_").lower()
 
 
 @dataclass(frozen=True)
 class SharedGroup:
-    """A feature group that another repository owns, of which columns are read and nothing else."""
+    """A feature group of another repository, which this one only reads."""
 
     group: str  # its name in the account
-    columns: tuple[str, ...]  # the columns that are read; each is then called NAME_column
-    table: str = ""  # its table in the data catalogue; none: the group's name with _ for -
-    database: str = ""  # the database with the table; none: that of [features]
-    record_id: str = ""  # the column with the record's id; none: as in the own feature group
+    columns: tuple[str, ...]  # the columns to read; each becomes NAME_column
+    table: str = ""  # its table in the data catalogue; empty: the group's name with _ for -
+    database: str = ""  # the table's database; empty: that of [features]
+    record_id: str = ""  # the column with the record's id; empty: as in the pipeline's own group
     event_time: str = "event_time"  # the column with the moment that a row describes
-    event_time_type: str = "string"  # how it is written: string (ISO 8601) or fractional (seconds)
-    location: str = ""  # where the rows lie, s3://bucket/prefix; none: the pipeline's own bucket
-    kms_key_arn: str = ""  # the rows' key, if it is another than the environment's
-    store: str = ""  # the owner's repository, from this one: its rows are read by runs here
+    event_time_type: str = "string"  # its format: string (ISO 8601) or fractional (seconds)
+    location: str = ""  # where its rows are, s3://bucket/prefix; empty: the pipeline's own bucket
+    kms_key_arn: str = ""  # the key of its rows, if it is not the environment's
+    store: str = ""  # the path of the owner's repository from this one, whose rows runs here read
 
     def __post_init__(self) -> None:
         require(_is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
@@ -91,7 +91,7 @@ class SharedGroup:
     """What a string must look like, if it is set: key, pattern, what is expected."""
 
     def named(self, database: str) -> SharedGroup:
-        """The same with the names that follow from others, where none are set."""
+        """The same group, with default names for those that are not set."""
         table = self.table or _table(self.group)
         return dataclasses.replace(self, table=table, database=self.database or database)
 
@@ -105,12 +105,12 @@ class SharedGroup:
 class OwnedGroup:
     """A feature group of this repository beside the main one, which the label is in.
 
-    An ingest puts the columns there, with the record's id and event time; a run joins them again.
+    An ingest writes the columns there, with the record's id and event time; a run joins them again.
     """
 
-    columns: tuple[str, ...]  # the features that lie there, by their stored names
-    group: str = ""  # its name in the account; none: the main group's, - and NAME
-    table: str = ""  # its table in the data catalogue; none: the group's name with _ for -
+    columns: tuple[str, ...]  # the features that it has, by their stored names
+    group: str = ""  # its name in the account; empty: the main group's name, - and NAME
+    table: str = ""  # its table in the data catalogue; empty: the group's name with _ for -
 
     def __post_init__(self) -> None:
         _check_columns(self.columns)
@@ -120,10 +120,10 @@ class OwnedGroup:
 
 
 def _owned(name: str, own: OwnedGroup, main: str) -> OwnedGroup:
-    """A further group with the names that follow from its key and the main group, if none are set.
+    """A further group, with default names from its key and the main group.
 
     Raises:
-        SettingsError: if such a name is too long.
+        SettingsError: if a default name is too long.
     """
     group = own.group or f"{main}-{name}"
     try:
@@ -134,25 +134,25 @@ def _owned(name: str, own: OwnedGroup, main: str) -> OwnedGroup:
 
 @dataclass(frozen=True)
 class Features:
-    """The feature group that features are read from, where it lies, and how it writes moments."""
+    """The pipeline's main feature group: its names, its place and its event times."""
 
-    group: str = ""  # its name; none: the pipeline's, with the environment's
-    table: str = ""  # its table in the data catalogue; none: the group's name with _ for -
-    database: str = "sagemaker_featurestore"  # the data catalogue's database with the table
-    catalog: str = OWN_CATALOG  # what Athena calls the data catalogue with the database
-    catalog_account: str = ""  # the account of another catalogue than AwsDataCatalog
-    workgroup: str = "primary"  # the workgroup of Athena that queries run in
+    group: str = ""  # its name; empty: the pipeline's, with the environment's
+    table: str = ""  # its table in the data catalogue; empty: the group's name with _ for -
+    database: str = "sagemaker_featurestore"  # the table's database in the data catalogue
+    catalog: str = OWN_CATALOG  # Athena's name for the data catalogue with the database
+    catalog_account: str = ""  # the account of the data catalogue, unless it is AwsDataCatalog
+    workgroup: str = "primary"  # the Athena workgroup that runs the queries
     event_time: str = "event_time"  # the column with the moment that a row describes
-    event_time_type: str = "string"  # how it is written: string (ISO 8601) or fractional (seconds)
-    location: str = ""  # where the rows lie, s3://bucket/prefix; none: the pipeline's own bucket
-    kms_key_arn: str = ""  # the rows' key, if it is another than the environment's
+    event_time_type: str = "string"  # its format: string (ISO 8601) or fractional (seconds)
+    location: str = ""  # where its rows are, s3://bucket/prefix; empty: the pipeline's own bucket
+    kms_key_arn: str = ""  # the key of its rows, if it is not the environment's
     online: bool = False  # whether the group has an online store too
     groups: dict[str, SharedGroup] = field(default_factory=dict)
-    """Feature groups of other repositories, whose columns are read beside the own ones."""
+    """Feature groups of other repositories, whose columns are read too."""
     owned: dict[str, OwnedGroup] = field(default_factory=dict)
-    """Further feature groups of this repository, which some of the features are put into."""
+    """Further feature groups of this repository, each for some of the features."""
     dictionary: dict[str, Computed] = field(default_factory=dict)
-    """What the features mean that are no raw columns, by the names that `features.py` gives."""
+    """The meanings of features that are not raw columns, by their names in `features.py`."""
 
     def __post_init__(self) -> None:
         require(not self.group or _is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
@@ -162,8 +162,8 @@ class Features:
         for key in ("database", "catalog", "workgroup"):
             require(getattr(self, key), key, "", "a name")
         require(bool(self.catalog_account) == (self.catalog != OWN_CATALOG), "catalog_account",
-             self.catalog_account, f"the account of a catalog other than {OWN_CATALOG}, "
-             "and none for that one")  # fmt: skip
+             self.catalog_account, f"the account of a catalog other than {OWN_CATALOG}, and "
+             "nothing for that one")  # fmt: skip
         taken = SYSTEM_COLUMNS
         is_stored = _is_name(self.event_time) and self.event_time.lower() not in taken
         require(is_stored, "event_time", self.event_time,
@@ -184,10 +184,10 @@ class Features:
     """What a string must look like, if it is set: key, pattern, what is expected."""
 
     def named(self, group: str) -> Features:
-        """The same with the names that follow from a group's, where none are set.
+        """The same settings, with default names from the group's for those that are not set.
 
         Raises:
-            SettingsError: if a name that follows is too long.
+            SettingsError: if a default name is too long.
         """
         group = self.group or group
         groups = {name: shared.named(self.database) for name, shared in self.groups.items()}
@@ -198,9 +198,8 @@ class Features:
 
     @property
     def owned_groups(self) -> dict[str, Features]:
-        """The further own groups, each as what the main one would be by its name and table.
-
-        All that concerns one group of the repository's own is the same for each of them.
+        """The further own groups, each as if it were the main one. What handles the main group can
+        then handle each of them.
         """
         return {
             name: dataclasses.replace(
@@ -210,7 +209,7 @@ class Features:
         }
 
     def of_this_machine(self) -> Features:
-        """The same as runs here have it, whose stores write moments in one way."""
+        """The same settings for runs on this machine, whose stores write moments in one format."""
         groups = {
             name: dataclasses.replace(shared, event_time="event_time", event_time_type="string")
             for name, shared in self.groups.items()
@@ -226,23 +225,23 @@ class Features:
 
     @property
     def locations(self) -> list[str]:
-        """Where feature groups lie that are not in the pipeline's own bucket."""
+        """The locations of feature groups outside the pipeline's own bucket."""
         places = [self.location, *(group.location for group in self.groups.values())]
         return [*dict.fromkeys(filter(None, places))]
 
     @property
     def kms_key_arns(self) -> list[str]:
-        """The keys of feature groups that are not under the environment's own."""
+        """The keys of feature groups that do not use the environment's own."""
         keys = [self.kms_key_arn, *(group.kms_key_arn for group in self.groups.values())]
         return [*dict.fromkeys(filter(None, keys))]
 
     def catalog_arns(
         self, environment: Environment, *others: SharedGroup | Features
     ) -> tuple[str, ...]:
-        """What reading tables takes in Glue: the catalogue, the databases and the tables.
+        """The Glue resources needed to read tables: the catalogue, the databases and the tables.
 
         Args:
-            others: whose tables are read beside the own one.
+            others: groups whose tables are read too.
         """
         account = self.catalog_account or environment.account
         start = f"arn:{environment.partition}:glue:{environment.region}:{account}"
@@ -253,5 +252,5 @@ class Features:
         return (f"{start}:catalog", *databases, *own)
 
     def place(self, environment: Environment, pipeline: str) -> str:
-        """Where the rows lie: `location`, or the own bucket's `feature-store/`."""
+        """Where the rows are: `location`, or `feature-store/` in the pipeline's bucket."""
         return self.location or f"s3://{environment.bucket_name}/{pipeline}/feature-store"

@@ -1,6 +1,6 @@
 """The floor of a metric gate: whether every model that passes a team's gate also passes the floor.
 
-Standard library alone: the template's hook reads it before anything is installed.
+Standard library only: the template's hook reads it before anything is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Shortfall:
     """A part of the floor that a gate does not ensure."""
 
     asked: Gate
-    weaker: Comparison | None  # what the gate asks of the same metric, if anything
+    weaker: Comparison | None  # the gate's own limit on the same metric, if any
     way: tuple[Comparison, ...]  # the comparisons that let such a model through
     is_only_way: bool
 
@@ -27,16 +27,15 @@ class Shortfall:
 
 
 def implies(gate: Gate, floor: Gate) -> bool:
-    """Whether it can be shown that every model that passes the gate meets the floor."""
+    """Whether every model that passes the gate provably meets the floor."""
     return shortfall(gate, floor) is None
 
 
 def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
-    """The first part of the floor that the gate does not ensure; None if it ensures all.
-
-    Shown comparison by comparison, of one metric each: what follows from two metrics together,
-    such as an f1 from precision and recall, is not seen. The work grows with the gate's ways,
-    which a gate that a model package can keep has at most some thousand of.
+    """The first part of the floor that the gate does not ensure; None if it ensures all. Checks one
+    comparison of one metric at a time, so it does not see what two metrics imply together, such as
+    an f1 from precision and recall. The time grows with the ways through the gate: a gate that fits
+    into a model package has at most a few thousand.
     """
     all_ways = list(ways(gate))
     for way in all_ways:
@@ -47,7 +46,7 @@ def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
 
 
 def _ensures(way: tuple[Comparison, ...], asked: Gate) -> bool:
-    """Whether a model that passes all these comparisons passes what is asked."""
+    """Whether a model that passes all these comparisons passes this part of the floor."""
     if isinstance(asked, AllOf):
         return all(_ensures(way, part) for part in asked.parts)
     if isinstance(asked, AnyOf):
@@ -66,7 +65,7 @@ def _is_as_strict(comparison: Comparison, other: Comparison) -> bool:
 def _is_alike(a: Comparison, b: Comparison) -> bool:
     """Whether both limit the same number on the same side.
 
-    No comparison with the champion does: where no version serves it passes every model.
+    A comparison with the champion never does: if no version serves, every model passes it.
     """
     if a.is_of_champion or b.is_of_champion:
         return False

@@ -9,11 +9,11 @@ from ninesteps.settings.toml import is_in_repository, require
 
 @dataclass(frozen=True)
 class Judge:
-    """What step 3 asks beside the test split, and when a reply counts as refused or as good."""
+    """How step 3 judges the replies of a language model."""
 
-    must_refuse: str = ""  # a file with a prompt a line, each of which must be refused
-    refusals: tuple[str, ...] = ()  # how a reply that refuses begins, such as ["I cannot"]
-    good: float = 0.9  # a reply counts as good from this chrF with its reference on
+    must_refuse: str = ""  # a file with one prompt per line; the model must refuse each
+    refusals: tuple[str, ...] = ()  # how replies that refuse begin, such as ["I cannot"]
+    good: float = 0.9  # the lowest chrF against its reference at which a reply counts as good
 
     def __post_init__(self) -> None:
         require(0 < self.good <= 1, "good", self.good, "a chrF above 0 and at most 1")
@@ -24,4 +24,4 @@ class Judge:
         require(words and len(set(self.refusals)) == len(self.refusals), "refusals",
              list(self.refusals), "a list of different strings, none empty")  # fmt: skip
         require(self.refusals or not self.must_refuse, "refusals", list(self.refusals),
-             "how a reply that refuses begins, as must_refuse asks for such replies")  # fmt: skip
+             "how replies that refuse begin, because must_refuse is set")  # fmt: skip

@@ -1,4 +1,4 @@
-"""`[gate]`, `[approval]`, `[bias]` and `[model]`: how a model decides, and how it is judged."""
+"""`[gate]`, `[approval]`, `[bias]` and `[model]`: what the model uses, and how it is judged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class GateSettings:
     """What a model must reach to be registered."""
 
     metric: str  # the metric gate: comparisons joined by and / or
-    bias: str = ""  # the bias gate, which must pass too; none: bias decides nothing
-    metrics: tuple[str, ...] = ()  # of the team's own: functions in steps/custom_metrics.py
+    bias: str = ""  # the bias gate, which must pass too; empty: bias does not decide
+    metrics: tuple[str, ...] = ()  # the team's own metrics: functions in steps/custom_metrics.py
 
     MOST: typing.ClassVar = 40
-    """Characters of a metric's name: a gate has 256 in all."""
+    """The most characters of a metric's name: a whole gate may have 256."""
 
     def __post_init__(self) -> None:
         for name in self.metrics:
@@ -34,13 +34,16 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class Approval:
-    """Who may approve a registered version, and for what."""
+    """Who may approve a registered version, and how."""
 
-    require_second_approver: bool = False  # who approves may not be who started the run
-    before_production: bool = False  # a second approval, by another, between staging and production
-    days_to_answer: int = 7  # then the second approval counts as refused
-    signers: str = ""  # the file of who may sign approvals here; none: whoever signs
-    require_signature: bool = False  # an approval here counts only if it is signed
+    require_second_approver: bool = (
+        False  # the person who started a run may not approve its version
+    )
+    # another person must approve again between staging and production
+    before_production: bool = False
+    days_to_answer: int = 7  # the days after which a missing second approval counts as a rejection
+    signers: str = ""  # the file of people who may sign approvals here; empty: anybody
+    require_signature: bool = False  # approvals here count only if they are signed
 
     RENAMED: typing.ClassVar[dict[str, str]] = {"two_pairs_of_eyes": "require_second_approver"}
 
@@ -48,24 +51,27 @@ class Approval:
         require(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
              "1 to 10")  # fmt: skip
         require(self.signers or not self.require_signature, "signers", self.signers,
-             "the file of those who may sign, as require_signature asks for it")  # fmt: skip
+             "the file of people who may sign, because require_signature is true")  # fmt: skip
 
 
 TRAIN_MEDIAN = "train median"
-"""The threshold between an unfavourable and a favourable number that the training split sets."""
+"""The threshold between unfavourable and favourable numbers: the median of the training split."""
 
 
 @dataclass(frozen=True)
 class Bias:
     """The groups to compare for bias."""
 
-    facets: str = ""  # the columns whose groups are compared; none: no bias is measured
-    group_variable: str = ""  # strata for CDDL and CDDPL
-    favourable_label: int = 1  # the label of those who come off well
-    threshold: str | float = ""  # of a regression: above it is favourable; none: the median
+    facets: str = ""  # the columns whose groups are compared; empty: no bias is measured
+    group_variable: str = ""  # the column whose values are the strata of CDDL and CDDPL
+    favourable_label: int = 1  # the label that is the favourable outcome
+    # of a regression: predictions above it are favourable; empty: the median
+    threshold: str | float = ""
     min_group_size: int = 100  # smaller groups are reported but do not decide
-    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
-    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+    # what runs step 7: this repository's script, or the image of Clarify
+    backend: str = "open_source"
+    # whether to compute SHAP values for each record, besides the global ones
+    local_explanations: bool = True
 
     BACKENDS: typing.ClassVar = ("open_source", "clarify")
 
@@ -82,15 +88,18 @@ class Bias:
 
 @dataclass(frozen=True)
 class Model:
-    """What the model sees and how it decides."""
+    """The model's inputs, its decision threshold and, of a language model, its base."""
 
-    exclude: tuple[str, ...] = ()  # raw columns that no feature is made of, and single features
-    threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
+    # raw columns that no feature is made from, and single features to leave out
+    exclude: tuple[str, ...] = ()
+    # the rule that selects the decision threshold on the validation split
+    threshold: str = "accuracy"
     protected: dict[str, str] = field(default_factory=dict)
-    """Columns by which people are protected and which the model sees on purpose, each with why."""
+    """Protected columns that the model uses on purpose, each with the reason."""
     base: str = ""  # of a language model: the folder of the base model, or its s3:// prefix
-    max_tokens: int = 512  # ... of a conversation with its reply, at most
-    max_reply_tokens: int = 128  # ... of a reply: there it ends, if it has not before
+    max_tokens: int = 512  # of a language model: the most tokens of a conversation with its reply
+    # of a language model: the most tokens of a reply; it is cut off there
+    max_reply_tokens: int = 128
 
     THRESHOLDS: typing.ClassVar = ("accuracy", "f1", "recall")
 
@@ -99,9 +108,9 @@ class Model:
               ", ".join(self.THRESHOLDS))  # fmt: skip
         for name, why in self.protected.items():
             require(why.strip() and len(why) <= 300 and why.isprintable(), f"protected.{name}", why,
-                 "why the model sees it: one line of at most 300 characters")  # fmt: skip
+                 "why the model uses it: one line of at most 300 characters")  # fmt: skip
             require(name not in self.exclude, f"protected.{name}", why,
-                 "a column that [model] exclude does not withhold")  # fmt: skip
+                 "a column that is not in [model] exclude")  # fmt: skip
         path = re.sub("^s3://[a-z0-9.-]+/", "", self.base)
         require(not self.base or is_in_repository(path), "base", self.base,
              "a folder of the repository, such as data/base, or s3://BUCKET/PREFIX")  # fmt: skip
@@ -112,5 +121,5 @@ class Model:
 
     @property
     def base_prefix(self) -> str:
-        """The base's s3:// prefix; empty where it is a folder of the repository, or none."""
+        """The base's s3:// prefix; empty if it is a folder of the repository, or not set."""
         return self.base if self.base.startswith("s3://") else ""

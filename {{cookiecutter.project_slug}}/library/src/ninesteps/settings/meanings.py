@@ -1,6 +1,5 @@
-"""What columns and features mean, in the words of the people who know them.
-
-Nothing is computed of these words: no step gets them, and changing one makes no step run again.
+"""The meanings of columns and features, as written by the team. No step gets these texts, and
+changing one makes no step run again.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ MEANING_RULE = f"one line of at most {LONGEST_MEANING} characters"
 
 
 def is_meaning(text: str) -> bool:
-    """Whether a text can stand in a table's cell."""
+    """Whether a text fits into a table's cell."""
     return len(text) <= LONGEST_MEANING and len(text.splitlines()) <= 1
 
 
 @dataclass(frozen=True)
 class Computed:
-    """What a feature is that `features.py` computes, or that is read from a shared group."""
+    """A feature that `features.py` computes, or that is read from a shared group."""
 
-    meaning: str  # what it is, for people: the report and the model card show it
+    meaning: str  # the meaning of the feature; the report and the model card show it
     columns: tuple[str, ...] = ()  # the columns of [data.columns] that it is computed from
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What only people know about a model: `model_card.toml`, which its model card is completed by."""
+"""`model_card.toml`: the texts that only people can write for a model card."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ RISK_RATINGS = ("High", "Medium", "Low", "Unknown")
 """As SageMaker calls them."""
 
 LONGEST = {"contact": 1024, "intended_use": 1000, "not_intended_for": 1000}
-"""Characters of a text, where they are not `MOST`: two of them stand in one field of the card."""
+"""The most characters of a text, if not `MOST`: two of these texts share one field of the card."""
 
 MOST = 2048
-"""Characters of a text of SageMaker's model cards."""
+"""The most characters of a text in SageMaker's model cards."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Statements:
 
 
 def load(root: Path) -> Statements:
-    """The statements of a repository; none of them where it has no such file.
+    """The statements of a repository; all empty if it has no such file.
 
     Raises:
         SettingsError: with one sentence that names the key.

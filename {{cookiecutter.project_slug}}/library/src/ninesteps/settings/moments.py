@@ -1,4 +1,4 @@
-"""Moments as the Feature Store writes them, by the rule that the jobs have."""
+"""Moments in the Feature Store's format, by the same rule as in the jobs."""
 
 from __future__ import annotations
 

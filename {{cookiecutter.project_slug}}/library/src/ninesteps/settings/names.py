@@ -1,4 +1,4 @@
-"""The names under which a feature group keeps columns, as the endpoint knows them too."""
+"""The names of columns in a feature group; the endpoint uses the same rules."""
 
 from __future__ import annotations
 

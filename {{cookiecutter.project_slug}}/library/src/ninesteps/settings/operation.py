@@ -1,4 +1,5 @@
-"""`[schedule]`, `[compute]`, `[aws]` and `[notify]`: when, where and for whom it runs."""
+"""`[schedule]`, `[compute]`, `[aws]` and `[notify]`: when and where a pipeline runs, who is
+told."""
 
 from __future__ import annotations
 
@@ -13,12 +14,15 @@ from ninesteps.settings.toml import require
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the pipeline runs again."""
+    """When the pipeline retrains."""
 
-    cadence: str = cadences.NEVER  # a word, `cron(...)` or `rate(...)`
-    timezone: str = "UTC"  # in which the cadence is read
-    arrival_interval_hours: int = 24  # at least between a start and the next by rows that arrive
-    when_too_soon: str = "wait"  # for its end; or "drop": such rows wait for those that follow
+    # how often to retrain: a word such as monthly, `cron(...)`, `rate(...)` or none
+    cadence: str = cadences.NEVER
+    timezone: str = "UTC"  # the time zone of the cadence
+    arrival_interval_hours: int = 24  # the fewest hours between two starts that new rows cause
+    # rows that arrive sooner start a run when these hours are over ("wait"), or only with later
+    # rows ("drop")
+    when_too_soon: str = "wait"
 
     TOO_SOON: typing.ClassVar = ("wait", "drop")
 
@@ -52,13 +56,13 @@ GPU = r"ml\.[gp]\d+[a-z]*(-[a-z0-9]+)?\..+"
 
 
 def require_instance(key: str, value: str) -> None:
-    """Refuse what is no instance type, or one that the image cannot run on.
+    """Check that a value is an instance type that the image can run on.
 
-    XGBoost's image is built for x86 alone (of Graviton the SDK knows 1.3-1 and 1.5-1), and so are
+    XGBoost's image is built only for x86 (the SDK knows 1.3-1 and 1.5-1 for Graviton), and so are
     the wheels that the code carries.
 
     Raises:
-        SettingsError: if it is such a one.
+        SettingsError: if it is not.
     """
     require(re.fullmatch(INSTANCE_TYPE, value), key, value, INSTANCE_TYPE_RULE)
     require(not re.fullmatch(ARM, value), key, value,
@@ -76,17 +80,17 @@ ProcessingStoppingCondition, whose nine days are above its quota.
 
 @dataclass(frozen=True)
 class Compute:
-    """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
+    """The instances of SageMaker's jobs: defaults of the definition's parameters."""
 
-    processing_instance: str = "ml.m5.large"  # of steps 1, 3, 5 and 7
-    evaluation_instance: str = ""  # of step 3, where it needs another one than those
-    processing_count: int = 1  # for each of them
-    processing_hours: int = 1  # after which each of these jobs is stopped
-    training_instance: str = "ml.m5.large"  # of each trial of step 2
-    training_count: int = 1  # for each of them
-    training_hours: int = 1  # after which a trial is stopped
-    transform_instance: str = "ml.m5.large"  # of step 6
-    transform_count: int = 1  # of step 6
+    processing_instance: str = "ml.m5.large"  # the instance type of steps 1, 3, 5 and 7
+    evaluation_instance: str = ""  # the instance type of step 3; empty: processing_instance
+    processing_count: int = 1  # the instances of each of these jobs
+    processing_hours: int = 1  # the hours after which each of these jobs is stopped
+    training_instance: str = "ml.m5.large"  # the instance type of each trial of step 2
+    training_count: int = 1  # the instances of each trial
+    training_hours: int = 1  # the hours after which a trial is stopped
+    transform_instance: str = "ml.m5.large"  # the instance type of step 6
+    transform_count: int = 1  # the instances of step 6
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
@@ -101,9 +105,9 @@ class Compute:
 
 @dataclass(frozen=True)
 class Aws:
-    """Where the definition is compiled for when no environment is named."""
+    """The region that definitions are compiled for if no environment is named."""
 
-    region: str = "us-east-1"  # whose image account and endpoints a definition names
+    region: str = "us-east-1"  # the region whose images and endpoints a definition names
 
     def __post_init__(self) -> None:
         require_region(self.region)
@@ -111,9 +115,9 @@ class Aws:
 
 @dataclass(frozen=True)
 class Notify:
-    """Who is told of a version that waits for approval, of a rollout and of an alarm."""
+    """Who is notified of approvals to give, rollouts and alarms."""
 
-    email: str = ""  # an address, which has to confirm once; none: nobody, the topic is there
+    email: str = ""  # an address, which must be confirmed once; empty: nobody is notified
 
     def __post_init__(self) -> None:
         address = r"[^@\s<>\"',;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;]+"

@@ -1,4 +1,4 @@
-"""`prices.toml`: what an hour of an instance costs, as a team has looked it up; none is shipped.
+"""`prices.toml`: prices per hour of instances, as the team looked them up; none are included.
 
 Standard library alone.
 """
@@ -18,20 +18,22 @@ from ninesteps.settings.toml import require
 FILE = "prices.toml"
 
 FRESH_DAYS = 180
-"""Days after which prices are said to be old."""
+"""The days after which prices are reported as old."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What an hour of an instance costs in one region, by what it is used for and its type."""
+    """What an hour of an instance costs in one region, by use and instance type."""
 
-    date: str  # the day on which they were looked up, such as "2026-11-27"
+    date: str  # the day on which somebody looked them up, such as "2026-11-27"
     currency: str  # such as "USD"
-    region: str  # whose prices they are
-    processing: dict[str, float] = field(default_factory=dict)  # an hour, by instance type
-    training: dict[str, float] = field(default_factory=dict)  # ... of a search's trials
-    transform: dict[str, float] = field(default_factory=dict)  # ... of the batch predictions
-    endpoint: dict[str, float] = field(default_factory=dict)  # ... of the endpoint
+    region: str  # the region of these prices
+    # prices per hour of processing jobs, by instance type
+    processing: dict[str, float] = field(default_factory=dict)
+    training: dict[str, float] = field(default_factory=dict)  # prices per hour of the trials
+    # prices per hour of the batch predictions
+    transform: dict[str, float] = field(default_factory=dict)
+    endpoint: dict[str, float] = field(default_factory=dict)  # prices per hour of the endpoint
 
     def __post_init__(self) -> None:
         require(self.day is not None, "date", self.date, "a day such as 2026-11-27")
@@ -45,20 +47,22 @@ class Prices:
 
     @property
     def day(self) -> Day | None:
-        """When they were looked up; None if `date` is no day."""
+        """When they were looked up; None if `date` is not a day."""
         try:
             return Day.fromisoformat(self.date)
         except ValueError:
             return None
 
     def notices(self, region: str, today: Day) -> list[str]:
-        """What is to be known of them before they are used."""
+        """Notices about these prices: too old, or of another region."""
         found = []
         age = (today - self.day).days if self.day else 0
         if age > FRESH_DAYS:
-            found.append(f"{FILE}: its prices are of {self.date}, {age} days ago: look them up")
+            found.append(
+                f"{FILE}: its prices are from {self.date}, {age} days ago: look them up again"
+            )
         if self.region != region:
-            found.append(f"{FILE}: its prices are those of {self.region}, not of {region}")
+            found.append(f"{FILE}: its prices are for {self.region}, not {region}")
         return found
 
 

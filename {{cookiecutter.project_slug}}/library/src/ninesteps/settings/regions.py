@@ -1,6 +1,5 @@
-"""The regions that a pipeline may be compiled for: those that have SageMaker's images.
-
-The SDK's own tables of images say which; a test compares them with these. Standard library alone.
+"""The regions that a pipeline may be compiled for: those that have SageMaker's images. A test
+compares them with the SDK's own tables of images. Standard library alone.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ REGIONS = {
     "aws-iso-b": ("us-isob-east-1",),
     "aws-iso-f": ("us-isof-east-1", "us-isof-south-1"),
 }  # fmt: skip
-"""Those that have the XGBoost image, by the part of AWS that they are in, as ARNs name it."""
+"""The regions that have the XGBoost image, by partition."""
 
 URL_SUFFIXES = {
     "aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com",
     "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov", "aws-iso-f": "csp.hci.ic.gov",
 }  # fmt: skip
-"""How addresses in a part of AWS end, as botocore's partitions have it."""
+"""The DNS suffix of each partition, as in botocore."""
 
 WITHOUT_XGBOOST = (
     "ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "mx-central-1",
 )  # fmt: skip
-"""Regions that have SageMaker, as botocore lists them, and not its XGBoost image."""
+"""Regions that have SageMaker, according to botocore, but not its XGBoost image."""
 
 WITHOUT_CLARIFY = (
     "ap-south-2", "ap-southeast-4", "ca-west-1", "eu-south-2", "il-central-1", "me-central-1",
@@ -45,13 +44,13 @@ WITHOUT_HUGGING_FACE = (
     "ap-south-2", "ap-southeast-4", "eu-central-2", "eu-south-2", "us-isof-east-1",
     "us-isof-south-1",
 )  # fmt: skip
-"""Those that do not have Hugging Face's images, of which language models need both."""
+"""Those of them that lack one of Hugging Face's images; language models need both."""
 
 _PARTITIONS = {region: partition for partition, regions in REGIONS.items() for region in regions}
 
 
 def partition(region: str) -> str:
-    """The part of AWS that a region is in, as ARNs name it."""
+    """The partition of a region, such as aws or aws-cn."""
     return _PARTITIONS[region]
 
 
@@ -59,10 +58,10 @@ def require_region(region: str) -> None:
     """Check a region's name, from a data class's `__post_init__`."""
     if region in _PARTITIONS:
         return
-    import difflib  # only where a region is refused
+    import difflib  # only for an error
 
     like = difflib.get_close_matches(region, _PARTITIONS, 3, 0)
     expected = f"a region that has SageMaker's XGBoost image, such as {', '.join(like)}"
     if region in WITHOUT_XGBOOST:
-        expected += " (SageMaker is there, its XGBoost image is not)"
+        expected += " (this region has SageMaker, but not its XGBoost image)"
     require(False, "region", region, expected)

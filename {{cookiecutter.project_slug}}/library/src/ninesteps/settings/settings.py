@@ -1,4 +1,4 @@
-"""All of `pipeline.toml` as one data class, and what follows from several of its sections."""
+"""All of `pipeline.toml` as one data class, and the values that follow from several sections."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Settings:
     )  # the repository
     notices: tuple[str, ...] = field(
         default=(), repr=False, compare=False, metadata=NOT_IN_FILE
-    )  # what the person who wrote the file is to know, such as that a key was renamed
+    )  # what the author of the file should know, such as renamed keys
 
     def features_of(self, environment: Environment) -> Features:
-        """`[features]` in one environment: environments of one account share no table.
+        """`[features]` of one environment: environments of one account share no table.
 
         Raises:
             SettingsError: for a key of `[environments.NAME.features]` that breaks a rule.
@@ -92,7 +92,7 @@ class Settings:
 
     @property
     def context_columns(self) -> tuple[str, ...]:
-        """The columns that tell groups apart: the facets' and the group variable, each once."""
+        """The columns that define groups: the facets' and the group variable, each once."""
         columns = [facet.column for facet in self.facets]
         return tuple(dict.fromkeys([*columns, *filter(None, [self.bias.group_variable])]))
 
@@ -104,13 +104,13 @@ class Settings:
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """The raw columns that features are made of: of a keyed hash none is."""
+        """The raw columns that features are made from: never keyed hashes."""
         withheld = (*self.model.exclude, *self.data.pseudonyms)
         return tuple(name for name in self.data.columns if name not in withheld)
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
-        """The known values of each category that features are made of."""
+        """The known values of each category that features are made from."""
         columns = ((name, self.data.columns[name]) for name in self.feature_columns)
         return {name: column.values for name, column in columns if column.type == "category"}
 
@@ -121,7 +121,7 @@ class Settings:
 
     @property
     def objective(self) -> str:
-        """What the tuning looks for."""
+        """The metric that the tuning optimises."""
         return self.tuning.objective or next(iter(Tuning.OBJECTIVES[self.project.problem]))
 
     @property
@@ -141,15 +141,14 @@ class Settings:
 
     @property
     def has_champion(self) -> bool:
-        """Whether step 3 is given the archive of the version that serves.
-
-        It is where the gate speaks of the champion, and wherever replies are compared.
+        """Whether step 3 gets the archive of the version that serves. It does if the gate names the
+        champion, or if replies are compared.
         """
         return self.is_language_model or bool(gates.of_champion(self.full_gate))
 
     @property
     def recall_target(self) -> float | None:
-        """The recall that the metric gate asks for; None if it does not."""
+        """The recall that the metric gate requires; None if it names no such limit."""
         asked = [c.number for c in gates.comparisons(self.metric_gate)
                  if c.name == "recall" and c.sign in (">", ">=")]  # fmt: skip
         return max(asked, default=None)
@@ -160,7 +159,7 @@ class Settings:
 
     @property
     def ab_rules(self) -> dict[str, float | str]:
-        """What an A/B test is decided by: the fields of `ab_decision.Rules`."""
+        """The rules of an A/B test: the fields of `ab_decision.Rules`."""
         names = ("first_share", "share", "first_users", "alpha", "margin", "min_users", "max_days",
                  "on_inconclusive", "window_hours", "max_refusal_points")  # fmt: skip
         return {
@@ -171,12 +170,12 @@ class Settings:
 
     @property
     def is_language_model(self) -> bool:
-        """Whether the reply to a conversation is learnt, and no column."""
+        """Whether the model learns the replies to conversations, not a column."""
         return self.project.problem == LANGUAGE_MODEL
 
     @property
     def bias_is_managed(self) -> bool:
-        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        """Whether step 7 uses Clarify's image, which runs only on SageMaker."""
         return self.bias.backend == "clarify"
 
     def with_backend(self, backend: str) -> Settings:
@@ -201,14 +200,14 @@ class Settings:
             )  # fmt: skip
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
-        """The environment of a name; `local` needs no account and stands for no real one."""
+        """The environment with a name; `local` needs no account."""
         if name == LOCAL_ENVIRONMENT and name not in self.environments:
             self.check_images(self.aws.region)
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
         return self.account_environment(name)
 
     def account_environment(self, name: str) -> Environment:
-        """The environment of a name, which stands for an account: one of `[environments]`."""
+        """The environment of an account: one of `[environments]`, by its name."""
         if name not in self.environments:
             has = ", ".join(self.environments) or "none"
             near = did_you_mean(name, self.environments)
@@ -228,7 +227,7 @@ class Settings:
         )
 
     def check_name(self, environment: str) -> None:
-        """Check that a stack and all that belongs to it can be named after an environment.
+        """Check that a stack and its resources can be named after an environment.
 
         Raises:
             SettingsError: if not.
@@ -237,20 +236,20 @@ class Settings:
         is_name = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", environment)
         if not is_name or len(table.named(self.project.pipeline)) > LONGEST_NAME:
             raise SettingsError(
-                "expected letters, digits and single hyphens within, at most "
+                "expected letters, digits and single hyphens between them, at most "
                 f"{LONGEST_NAME} characters with the pipeline's name, got {environment!r}",
                 "environments",
             )
 
     def check_images(self, region: str) -> None:
-        """Check that a region has what the steps run on.
+        """Check that a region has the steps' images.
 
         Raises:
             SettingsError: if it has not.
         """
         if self.is_language_model and region in WITHOUT_HUGGING_FACE:
             raise SettingsError(
-                "expected a region that has Hugging Face's images, which a language_model problem "
+                "expected a region with Hugging Face's images, which a language_model problem "
                 f"needs, got {region!r}", "aws", "region",
             )  # fmt: skip
         if self.bias_is_managed and region in WITHOUT_CLARIFY:
@@ -260,18 +259,18 @@ class Settings:
             )  # fmt: skip
 
     def _check_disks(self, name: str, has_key: bool) -> None:
-        """Check that no instance whose disks take no key gets one.
-
-        The jobs of a rollout always have one: the environment's, or the stack's.
+        """Check that no instance whose disks cannot have a KMS key would get one. The jobs of a
+        rollout always get one: the environment's, or the stack's.
         """
         encrypted = [("compute", "processing_instance")]
-        if has_key and not self.is_language_model:  # no GPU of today comes without such disks
+        if has_key and not self.is_language_model:  # every current GPU instance has such disks
             encrypted += [("compute", "training_instance"), ("compute", "transform_instance"),
                           ("deploy", "instance_type")]  # fmt: skip
         for table, key in encrypted:
             instance = getattr(getattr(self, table), key)
             if re.fullmatch(LOCAL_DISKS, instance):
                 raise SettingsError(
-                    "expected an instance type without disks of its own, to which SageMaker takes "
-                    f"no key (the environment {name} has one), got {instance!r}", table, key,
+                    "expected an instance type without local disks, because SageMaker cannot "
+                    f"encrypt them with the KMS key of the environment {name}, got {instance!r}",
+                    table, key,
                 )  # fmt: skip

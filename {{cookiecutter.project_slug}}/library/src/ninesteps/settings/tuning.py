@@ -11,12 +11,12 @@ from ninesteps.settings.toml import require
 
 @dataclass(frozen=True)
 class Range:
-    """Where the search for one hyperparameter looks."""
+    """The range of one hyperparameter."""
 
-    min: float  # the least value that is tried
-    max: float  # the greatest
-    scaling: str = "Auto"  # how values are spread between them
-    integer: bool = False  # whole numbers alone
+    min: float  # the smallest value to try
+    max: float  # the largest value to try
+    scaling: str = "Auto"  # how values are distributed between them
+    integer: bool = False  # whether only whole numbers are tried
 
     SCALINGS: typing.ClassVar = ("Auto", "Linear", "Logarithmic")
 
@@ -34,18 +34,20 @@ class Range:
 class Tuning:
     """The search for the best model."""
 
-    ranges: dict[str, Range]  # a range for each hyperparameter that is searched
-    objective: str = ""  # none: the first of its problem's
-    algorithms: tuple[str, ...] = ("xgboost",)  # of several the better one is registered
-    jobs: int = 12  # trials in all
-    parallel: int = 4  # of them at a time
-    seed: int = 20  # of the search and of every trial
-    static: dict[str, str] = field(default_factory=dict)  # the same for every trial
+    ranges: dict[str, Range]  # the range of each hyperparameter to search
+    objective: str = ""  # the metric to optimise; empty: the problem type's default
+    # the algorithms to try; of several, the best model is registered
+    algorithms: tuple[str, ...] = ("xgboost",)
+    jobs: int = 12  # the number of trials
+    parallel: int = 4  # how many trials run at the same time
+    seed: int = 20  # the random seed of the search and of every trial
+    # hyperparameters that are the same for every trial
+    static: dict[str, str] = field(default_factory=dict)
 
     CHOSEN: typing.ClassVar = (
         "algorithm", "threshold_rule", "recall_target", "seed", "max_tokens", "max_reply_tokens",
     )  # fmt: skip
-    """Hyperparameters of the training script that other settings say."""
+    """Hyperparameters of the training script that other settings determine."""
 
     OBJECTIVES: typing.ClassVar = {
         "binary": {"validation:auc": "Maximize", "validation:map": "Maximize",
@@ -53,7 +55,8 @@ class Tuning:
         "regression": {"validation:rmse": "Minimize", "validation:mae": "Minimize"},
         "language_model": {"validation:loss": "Minimize"},
     }  # fmt: skip
-    """By problem type. Of tables, those that the XGBoost image's own metric definitions know."""
+    """The objectives by problem type; for tables, those among the XGBoost image's own metric
+    definitions."""
 
     TUNABLE: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
         "alpha": (0, 1000, False),
@@ -75,7 +78,7 @@ class Tuning:
         "alpha", "colsample_bytree", "eta", "gamma", "lambda", "max_depth", "min_child_weight",
         "num_round", "subsample",
     )  # fmt: skip
-    """Those that LightGBM has too: `lightgbm_model.py` says by which names."""
+    """Those that LightGBM has too; `lightgbm_model.py` has its names for them."""
 
     LORA: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
         "learning_rate": (0, 1, False),
@@ -87,7 +90,7 @@ class Tuning:
     """The hyperparameters of low-rank adaptation that may be searched: least, most, whole."""
 
     BATCHES: typing.ClassVar = {"batch_size": "16", "accumulation": "1"}
-    """Conversations that LoRA reads at a time, and how many such reads make a step: defaults."""
+    """Defaults: the conversations in a batch, and the batches in a step."""
 
     ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm", "lora")
     BY_PROBLEM: typing.ClassVar = {
@@ -98,7 +101,7 @@ class Tuning:
     """The algorithms that learn each type of problem."""
 
     MOST_SEED: typing.ClassVar = 2**32 - 1  # of 32 bits, as numpy's
-    MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
+    MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, if several are compared
 
     def __post_init__(self) -> None:
         known = [name for objectives in self.OBJECTIVES.values() for name in objectives]
@@ -108,7 +111,7 @@ class Tuning:
         require(once and chosen <= set(self.ALGORITHMS), "algorithms", list(self.algorithms),
              f"one or more of {', '.join(self.ALGORITHMS)}")  # fmt: skip
         require("lora" not in chosen or len(chosen) == 1, "algorithms", list(self.algorithms),
-             "lora by itself: it is compared with no other")  # fmt: skip
+             "only lora: it cannot be compared with other algorithms")  # fmt: skip
         least = self.MIN_TRIALS * len(chosen) if len(chosen) > 1 else 1
         require(self.jobs >= least, "jobs", self.jobs,
              f"{least} or more for {' and '.join(self.algorithms)}")  # fmt: skip
@@ -129,23 +132,24 @@ class Tuning:
             require(span.integer == whole, "ranges", got, f"integer = {str(whole).lower()}")
         set_by_others = ("objective", "eval_metric", "sagemaker_", "_", *self.CHOSEN)
         own = [name for name in self.static if name.startswith(set_by_others)]
-        require(not own, "static", own, "hyperparameters that do not follow from other settings")
+        require(not own, "static", own, "hyperparameters that other settings do not determine")
         if "lightgbm" in chosen:
             alien = sorted(self.static.keys() - set(self.SHARED))
             require(not alien, "static", alien, f"some of {', '.join(self.SHARED)} for LightGBM")
         if "lora" in chosen:
             self._check_lora()
         both = sorted(self.ranges.keys() & self.static.keys())
-        require(not both, "static", both, "hyperparameters that [tuning.ranges] does not have")
+        require(not both, "static", both, "hyperparameters that are not in [tuning.ranges]")
 
     def _check_lora(self) -> None:
-        """Every hyperparameter of LoRA is searched or fixed, and what is fixed is a number."""
+        """Check that every hyperparameter of LoRA is searched or fixed, and each fixed one is a
+        number."""
         known = (*self.LORA, *self.BATCHES)
         alien = sorted(self.static.keys() - set(known))
         require(not alien, "static", alien, f"some of {', '.join(known)} for LoRA")
         absent = [name for name in self.LORA if name not in {**self.ranges, **self.static}]
         require(not absent, "ranges", sorted(self.ranges),
-             f"{', '.join(absent)} too, or in [tuning.static]: LoRA has no default"
+             f"{', '.join(absent)} too, here or in [tuning.static]: LoRA has no default"
         )  # fmt: skip
         for name, text in self.static.items():
             least, most, whole = self.LORA.get(name, (1, 4096, True))
