@@ -28,7 +28,8 @@ EVALUATED = "s3://bucket/pets/executions/one/Evaluate/evaluation/evaluation.json
 RECORDED = "s3://bucket/pets/deployments/v3/re-1/evidence.json"
 INGEST = {"at": "2026-01-01T00:00:00Z", "table": CAME_FROM["table"]}
 EVIDENCE = json.dumps({
-    "origin": {name: value for name, value in CAME_FROM.items() if name != "table"},
+    "origin": {**{name: value for name, value in CAME_FROM.items() if name != "table"},
+               "protected": {"sex": "agreed by the board"}},
     "ingests": [INGEST], "older_ingests": 0,
 }).encode()  # fmt: skip
 """What the state machine has recorded of the version: as far as a report reads it."""

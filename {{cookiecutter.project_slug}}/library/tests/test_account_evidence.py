@@ -76,6 +76,7 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
     completed(service)
     service.no_earlier()
     facts = service.run.facts(service.settings, execution_arn(service.settings))
+    assert facts.protected_on_purpose == {"sex": "agreed by the board"}
     page = check_structure(build(facts, service.run).html)
     service.stub.assert_no_pending_responses()
     absent = [one.text for one in page.elements if one.attributes.get("class") == "absent"]

@@ -34,7 +34,7 @@ from ninesteps.report.comparison.side import Side, trees_and_nodes
 from ninesteps.report.comparison.verdict import verdict
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import Reference
-from ninesteps.report.local_run import local_facts, reference
+from ninesteps.report.local_run import local_facts, reference, warnings_of_registration
 from ninesteps.report.page import build
 from ninesteps.terminal import comparison as terminal
 from page_structure import Page, check_structure
@@ -634,6 +634,19 @@ def test_why_there_is_no_drift_to_show_is_true_of_the_run(tmp_path: Path) -> Non
     assert why.startswith("this machine has no training data of a version that serves or is ap")
     without = machine.drift(machine.run("c", "3", "Failed"))
     assert without == ("", "there is no profile of the training data to compare")
+
+
+def test_a_version_is_registered_though_its_warnings_cannot_be_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StateError("state.db: disk I/O error")
+
+    machine = Machine(tmp_path)
+    run = machine.run("a", "1", data="A")
+    assert warnings_of_registration(tmp_path, pet_settings(), run) == {"warnings": "0"}
+    monkeypatch.setattr(State, "steps", refused)
+    assert warnings_of_registration(tmp_path, pet_settings(), run) == {}
 
 
 def test_the_reasons_for_a_protected_column_stay_those_of_the_run(tmp_path: Path) -> None:
