@@ -158,7 +158,7 @@ def test_an_approval_is_on_the_page_that_is_written_after_it(used: Repository) -
     assert 'id="approval"' not in page_of(used, run)
     version = str(number["version"])
     said = used.pipeline("approve", version, "--who", "Jo <jo@x>", "--why", "as agreed").stdout
-    assert f"\nits report: .local/runs/{run}/report.html\n" in said
+    assert f"\nreport: .local/runs/{run}/report.html\n" in said
     page = used.path / ".local/runs" / run / "report.html"
     opened = used.pipeline("report", version, "--open", BROWSER="echo %s").stdout
     assert sorted(opened.splitlines()) == sorted([str(page), page.as_uri()])

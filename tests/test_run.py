@@ -162,7 +162,7 @@ def test_a_refused_model_is_a_completed_run(render: Render) -> None:
     short_by = 0.999 - float(values["auc"])
     assert f"auc {values['auc']} > 0.999  fails by {short_by:.4g}" in done.stdout
     assert f"recall {values['recall']} > 0.1  passes by" in done.stdout
-    assert "registered nothing: CheckAUCScoreChurnEvaluation came out false" in done.stdout
+    assert "registered nothing: CheckAUCScoreChurnEvaluation was false" in done.stdout
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
 
 
@@ -292,7 +292,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
     assert "--resume" not in done.stdout
-    assert done.stdout.splitlines()[-1] == "next       fixed code, data or settings? pipeline run"
+    assert done.stdout.splitlines()[-1] == "next       after fixing code, data or settings: pipeline run"
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {
         name: content for name, content in before.items() if "state.db" not in name

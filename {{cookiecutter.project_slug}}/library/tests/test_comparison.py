@@ -227,7 +227,7 @@ def test_the_same_run_is_not_compared_with_itself() -> None:
     places = Places()
     with pytest.raises(StateError, match="got version 1 twice"):
         two(places, "version 1", "version 1")
-    with pytest.raises(StateError, match="got version 1 and run one, which are one"):
+    with pytest.raises(StateError, match="got version 1 and run one, which are the same run"):
         two(places, "version 1", "run one")
     assert places.read_so_far == []
 

@@ -36,7 +36,7 @@ def run(
 def test_a_script_that_failed_is_fixed_and_run_again(bench: Bench) -> None:
     execution = run(bench, "raise ValueError('no')")
     assert next_command(execution, settings()) == (
-        "fixed code, data or settings? pipeline run --set AsOf=2026-01-31T00:00:00Z"
+        "after fixing code, data or settings: pipeline run --set AsOf=2026-01-31T00:00:00Z"
     )
     assert failure(execution, settings()).startswith("Second failed: ValueError: no")
 
@@ -46,7 +46,7 @@ def test_what_was_no_fault_of_its_code_may_be_resumed_as_it_is(bench: Bench) -> 
     done = bench.run(missing)
     execution = History(bench.root).execution(done.id)
     assert next_command(execution, settings()) == (
-        "fixed code, data or settings? pipeline run; nothing to fix? "
+        "after fixing code, data or settings: pipeline run; if there is nothing to fix: "
         f"pipeline run --resume {done.id}"
     )
 
@@ -62,6 +62,6 @@ def test_a_new_run_is_started_as_the_one_that_failed(bench: Bench) -> None:
     table = {"path": "my data.csv", "last": "2026-01-31T00:00:00Z"}
     execution = run(bench, "raise ValueError", "2", {"table": table}, Count="3")
     assert next_command(execution, settings()) == (
-        "fixed code, data or settings? "
+        "after fixing code, data or settings: "
         "pipeline run --data 'my data.csv' --only Second --set Count=3"
     )

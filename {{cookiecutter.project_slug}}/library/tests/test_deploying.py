@@ -62,11 +62,11 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     back = pipeline("rollback", "--who", "Al", "--why", "slow")
     assert back.output.startswith("version 1 serves, after version 2")
     by = [(one["who"], one["reason"]) for one in noted(Rehearsal(ROOT, local, settings()))]
-    assert by == [*[(whoami(ROOT), "none given")] * 4, *[("Al", "slow")] * 2]
+    assert by == [*[(whoami(ROOT), "no reason given")] * 4, *[("Al", "slow")] * 2]
     assert "version 1 serves, after version 2; by Al: slow\n" in pipeline("endpoint").output
     in_registry = json.loads(pipeline("registry", "2", "--json").output)["deployments"]
     assert [(one["what"], one["who"], one["why"]) for one in in_registry] == [
-        ("deployed in place of version 1", whoami(ROOT), "none given"),
+        ("deployed in place of version 1", whoami(ROOT), "no reason given"),
         ("rolled back to version 1", "Al", "slow"),
     ]
     assert "rolled back to version 1 Al: slow" in " ".join(pipeline("registry", "2").output.split())

@@ -149,7 +149,7 @@ def test_a_condition_inside_a_branch_is_asked_only_there(bench: Bench) -> None:
     for number, steps in {
         1: {"Inner": ("Succeeded", ""), "Deep": ("Succeeded", "")},
         2: {
-            "Inner": ("Skipped", "Outer came out false"),
+            "Inner": ("Skipped", "Outer was false"),
             "Deep": ("Skipped", "Inner skipped"),
         },
     }.items():

@@ -173,7 +173,7 @@ def test_a_group_without_an_offline_store_is_refused() -> None:
     ("features", "advice"),
     [({}, "`pipeline bootstrap --env prod` makes it"),
      ({"location": "s3://lake/store"},
-      "whoever owns it makes it, or `group` in [features] names another")],
+      "its owner creates it, or `group` in [features] names another")],
 )  # fmt: skip
 def test_a_group_that_is_not_there_is_one_sentence(features: dict[str, Any], advice: str) -> None:
     settings = own(**features)

@@ -532,16 +532,16 @@ def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, ro
     assert differences(lambda _: None) == []
     for number, statement in enumerate(statements):
         without = differences(lambda them, n=number: them.pop(n))
-        assert any("the template does not give" in s for s in without), statement
+        assert any("the template lacks" in s for s in without), statement
         if statement["Resource"] != "*":
             wide = differences(lambda them, n=number: them[n].update(Resource="*"))
             assert any("on *" in s and "does not have" in s for s in wide), statement
         if "Condition" in statement:
             free = differences(lambda them, n=number: them[n].pop("Condition"))
-            assert any("the table does not have" in s for s in free), statement
+            assert any("the table lacks" in s for s in free), statement
     more = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}
     assert differences(lambda them: them.append(more)) == [
-        f"{role}: the table does not have Allow s3:DeleteObject on *"
+        f"{role}: the table lacks Allow s3:DeleteObject on *"
     ]
 
 
@@ -565,7 +565,7 @@ def test_the_trials_of_a_search_may_be_listed_only_where_a_step_reads_them(bare:
     text = bare[1].replace("TrainingJobSummaries[0].", "BestTrainingJob.")
     assert text != bare[1]
     assert wrong((bare[0], text), stacks.read(ROOT)) == [
-        f"PipelineRole: the table does not have Allow {action} on "
+        f"PipelineRole: the table lacks Allow {action} on "
         f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/*"
     ]
 
@@ -580,7 +580,7 @@ def test_a_role_or_a_policy_that_the_table_does_not_know_is_found(full: Full) ->
         "PolicyDocument"
     ]
     policy_["Statement"][0]["Action"].append("ec2:RunInstances")
-    assert wrong(full, vpc) == ["PipelineRole: the table does not have Allow ec2:RunInstances on *"]
+    assert wrong(full, vpc) == ["PipelineRole: the table lacks Allow ec2:RunInstances on *"]
 
 
 def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(full: Full) -> None:

@@ -293,7 +293,7 @@ def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Regist
     metrics = "metrics auc 0.91, recall 0.5, worst_dppl 0.25, worst_di 0.5,"
     assert said[said.index(metrics) + 1] == "dppl[species] 0.25, di[species] 0.5"
     texts = "\n".join(said)
-    assert "evidence evaluation.json sha256 " in texts and "as it was registered" in texts
+    assert "evidence evaluation.json sha256 " in texts and "unchanged since registration" in texts
     assert "was changed after registration" in " ".join(texts.split())
     changes = texts[texts.index("changes ") :].splitlines()
     assert changes[0].endswith("PendingManualApproval -> Approved")
@@ -355,7 +355,7 @@ def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch
     assert "next pipeline approve 1, or pipeline reject 1" in rows(pipeline("registry", "1").stdout)
     said = rows(pipeline("approve", "1", *JO).stdout)
     assert said[0].startswith("pets version 1 was approved by Jo Doe at 20")
-    written_by = "its report: pipeline report 1"
+    written_by = "report: pipeline report 1"
     assert said[1:] == [written_by, "next: pipeline approve 1 --for production"]
     said = rows(pipeline("approve", "1", "--for", "production", *AL).stdout)
     assert said[0].startswith("pets version 1 was approved for production by Al at 20")

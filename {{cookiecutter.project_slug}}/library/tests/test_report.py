@@ -290,8 +290,8 @@ def test_where_no_two_groups_count_the_four_fifths_rule_says_so() -> None:
     evaluation = copy.deepcopy(EVALUATION)
     evaluation["bias_metrics"]["four_fifths"] = {"kind": None}
     text = made(source=files(evaluation=evaluation))[0].section("bias").text
-    assert "there is no ratio, since fewer than two groups count." in text
-    assert "no facet is below" not in text
+    assert "Here there is no ratio, because fewer than two groups count." in text
+    assert "No facet is below it" not in text
 
 
 def test_where_nobody_is_favoured_the_four_fifths_rule_says_so() -> None:
@@ -436,7 +436,7 @@ def test_a_text_in_markdown_is_a_text() -> None:
 
 def test_a_difference_between_groups_is_read_in_words(page: Page) -> None:
     text = page.section("bias").text
-    assert "Of 100 with kind dog, 50 are predicted stayed = 1; of 100 with kind cat, 75." in text
+    assert "Of 100 rows with kind dog, 50 are predicted stayed = 1; of 100 rows with kind cat, 75." in text
     assert "kind is below" in text
     assert "dog over cat: 0.667" in text
 
@@ -446,7 +446,7 @@ def test_overlapping_intervals_are_said() -> None:
     evaluation = copy.deepcopy(EVALUATION)
     evaluation["bias_metrics"]["groups"]["kind"] = [group("cat"), group("dog", share=close)]
     text = made(source=files(evaluation=evaluation))[0].section("bias").text
-    assert "Their intervals overlap, so it may be chance." in text
+    assert "Their intervals overlap, so the difference may be chance." in text
 
 
 def test_a_table_of_bias_metrics_has_its_facets_name() -> None:
@@ -468,7 +468,7 @@ def test_a_group_alone_is_shown_beside_all_others(page: Page) -> None:
     assert "all others" in figure.text
     assert "all others 200 50.0 % 43.0 to 57.0 % 75.0 %" in figure.text
     assert "7 rows without age count among the others." in figure.text
-    assert "Of 100 others, 50 are predicted" in figure.text
+    assert "Of 100 other rows, 50 are predicted" in figure.text
 
 
 @pytest.mark.parametrize(

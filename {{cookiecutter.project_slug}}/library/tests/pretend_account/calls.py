@@ -49,7 +49,7 @@ def asked(place: Place, call: str, request: Request) -> list[Asked]:
     """What a call such as `sagemaker:CreateModel` asks for.
 
     Raises:
-        UnknownCall: if the table does not have it.
+        UnknownCall: if the table lacks it.
     """
     if call not in RULES:
         raise UnknownCall(f"{call}: calls.py of the pretend account does not say what it asks for")

@@ -162,7 +162,7 @@ def _odd(found: Mapping[str, int]) -> str:
     most = sorted(found.items(), key=lambda item: -item[1])
     more = len(most) - MOST_FOUND
     each = [f"{count:,} {what}" for what, count in most[:MOST_FOUND]]
-    return "; ".join([*each, f"{more} more kinds"] if more > 0 else each)
+    return "; ".join([*each, f"{more} more"] if more > 0 else each)
 
 
 def _labelled(label: str, lines: list[str]) -> list[str]:
@@ -299,7 +299,7 @@ def _check_quotas(settings: Settings, name: str) -> None:
             known = quotas.by_name(account.session(environment))
     except AccountError as error:
         why_not = str(error)
-    click.echo("instances   needed at once, by an execution and a rollout beside it:")
+    click.echo("instances   needed at once, by an execution and a rollout at the same time:")
     for need in needs:
         click.echo(f"            {need.count} {need.instance_type}, {need.use}: {need.why}")
     if why_not:

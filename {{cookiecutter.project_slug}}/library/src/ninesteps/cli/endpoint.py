@@ -100,7 +100,7 @@ def _decided(who: str | None, why: str | None) -> dict[str, str]:
 
     who = (whoami(here.root()) or "not known") if who is None else who
     return {"who": worded("who", who, MAX_WHO),
-            "reason": worded("why", "none given" if why is None else why, MAX_WHY)}  # fmt: skip
+            "reason": worded("why", "no reason given" if why is None else why, MAX_WHY)}  # fmt: skip
 
 
 def _check_options(is_ab_test: bool) -> None:

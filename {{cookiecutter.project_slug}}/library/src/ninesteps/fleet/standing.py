@@ -119,7 +119,7 @@ def _form(standing: Standing) -> None:
 def _template(standing: Standing) -> None:
     file = standing.folder / template_files.CRUFT
     if not file.is_file():
-        standing.notes.append(f"no {template_files.CRUFT}: it follows no template")
+        standing.notes.append(f"no {template_files.CRUFT}, so the template is unknown")
         return
     try:
         content: Any = json.loads(file.read_bytes())

@@ -167,7 +167,7 @@ BY_HAND = {
 def _refuse_state(name: str, status: str) -> None:
     advice = BY_HAND.get(status, "")
     if status.endswith("_IN_PROGRESS") and status != IN_REVIEW:
-        advice = "somebody's change to it is under way; wait for its end, then run this again"
+        advice = "another change to it is in progress; wait until it ends, then run this again"
     if advice:
         raise AccountError(f"the stack {name} is in {status}: {advice.format(name=name)}")
 

@@ -38,7 +38,7 @@ def endpoints(grants: Iterable[Grant]) -> list[str]:
     """The endpoints that what may be done takes, such as `sagemaker.api`, in order.
 
     Raises:
-        KeyError: for a service that the table does not have.
+        KeyError: for a service that the table lacks.
     """
     actions = {action for entry in grants for action in entry.actions}
     names = {name for action in actions for name in OF_SERVICE[action.partition(":")[0]]}

@@ -62,7 +62,7 @@ def missing(group: str, environment: Environment, is_elsewhere: bool) -> Account
     """
     advice = f"`pipeline bootstrap --env {environment.name}` makes it"
     if is_elsewhere:
-        advice = "whoever owns it makes it, or `group` in [features] names another"
+        advice = "its owner creates it, or `group` in [features] names another"
     return AccountError(
         f"there is no feature group {group} in {environment.region} of account "
         f"{environment.account}; {advice}"

@@ -354,7 +354,7 @@ def of_state_machine(definition: Mapping[str, Any], has_tests: bool = True) -> l
         has_tests: whether there is a machine of A/B tests, which some start.
 
     Raises:
-        KeyError: for a kind of task that the table does not have.
+        KeyError: for a kind of task that the table lacks.
     """
     tasks = (state for state in definition["States"].values() if state["Type"] == "Task")
     kinds = sorted(set(map(_kind, tasks)) - (set() if has_tests else {_STARTS_A_TEST}))
@@ -781,7 +781,7 @@ def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     """What the pipeline's role may do: what the steps of a compiled definition take.
 
     Raises:
-        KeyError: for a type of step that the table does not have.
+        KeyError: for a type of step that the table lacks.
     """
     contents = list(step_contents(definition))
     steps = [entry for kind in sorted({s.type for s in contents}) for entry in STEPS[kind]]

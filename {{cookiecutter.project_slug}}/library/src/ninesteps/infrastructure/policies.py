@@ -121,8 +121,8 @@ def granted(resources: Mapping[str, Any], role: str) -> set[Permission]:
 
 def differences(role: str, wanted: set[Permission], found: set[Permission]) -> Iterator[str]:
     """One sentence for each permission that a role has too much or too little."""
-    for sentence, odd in (("the table does not have", found - wanted),
-                          ("the template does not give", wanted - found)):  # fmt: skip
+    for sentence, odd in (("the table lacks", found - wanted),
+                          ("the template lacks", wanted - found)):  # fmt: skip
         for effect, action, resource, condition in sorted(odd):
             where = f" if {condition}" if condition != "{}" else ""
             yield f"{role}: {sentence} {effect} {action} on {resource}{where}"

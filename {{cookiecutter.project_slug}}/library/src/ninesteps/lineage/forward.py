@@ -23,13 +23,13 @@ class Use:
     """A version that came from the entities in question."""
 
     package: Entity
-    is_in_model: bool  # its model came from it; else what it rests on beside the model
+    is_in_model: bool  # its model was made from it; else what it rests on beside the model
 
     @property
     def says(self) -> str:
         """In words."""
         return (
-            "its model came from it" if self.is_in_model else "it rests on it, its model does not"
+            "its model was made from it" if self.is_in_model else "its evidence was made from it, its model was not"
         )
 
 

@@ -328,7 +328,7 @@ class _Runner:
             condition, needed = step.branch
             outcome = steps[condition].outcome
             if outcome is not None and outcome is not needed:
-                return f"{condition} came out {'true' if outcome else 'false'}"
+                return f"{condition} was {'true' if outcome else 'false'}"
         for name in sorted(step.waits_for):
             if steps[name].status in (FAILED, SKIPPED):
                 return f"{name} {steps[name].status.lower()}"

@@ -193,9 +193,9 @@ class Card:
 
     def _observations(self) -> Iterator[str]:
         table, evaluation = self.reading.facts.table, self.reading.evaluation
-        yield f"Learnt from records as of {self.version.metadata.get('as_of', 'an unknown time')}."
+        yield f"Trained on records as of {self.version.metadata.get('as_of', 'an unknown time')}."
         if table:
-            yield f"Of {table.read:,} rows of the table, {table.kept:,} were kept."
+            yield f"Kept {table.kept:,} of the table's {table.read:,} rows."
         if decision := evaluation.get("decision"):
             yield (
                 f"A record is predicted {self.reading.positive} from a probability of "

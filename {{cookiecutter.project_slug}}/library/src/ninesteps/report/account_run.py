@@ -413,7 +413,7 @@ def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: st
     reason, state = "", WAITING
     if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
         value = "true" if outcomes[step.branch[0]] else "false"
-        state, reason = SKIPPED, f"{step.branch[0]} came out {value}"
+        state, reason = SKIPPED, f"{step.branch[0]} was {value}"
     elif status not in GOES_ON:
         state, reason = SKIPPED, f"the execution is {status.lower()}"
     return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,

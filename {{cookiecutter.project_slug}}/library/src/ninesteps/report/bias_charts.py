@@ -160,7 +160,7 @@ def _widest(column: str, rows: list[Row], favourable: str) -> str:
         return "No group can be compared: either it or all others together have too few rows."
     if len(known) == 1:
         share = percent(known[0].first["share"])
-        return f"Of those {_called(column, known[0])}, {share} are {favourable}."
+        return f"Of the {_called(column, known[0])}, {share} are {favourable}."
     low, high = known[0], known[-1]
     few, many = (f"{100 * row.first['share']:.0f}" for row in (low, high))
     words = (
@@ -169,12 +169,12 @@ def _widest(column: str, rows: list[Row], favourable: str) -> str:
     )
     first, second = low.first["interval"], high.first["interval"]
     if first and second and first[1] >= second[0]:
-        words += " Their intervals overlap, so it may be chance."
+        words += " Their intervals overlap, so the difference may be chance."
     return words
 
 
 def _called(column: str, row: Row) -> str:
-    return "others" if row.value == _OTHERS else f"with {column} {row.value}"
+    return "other rows" if row.value == _OTHERS else f"rows with {column} {row.value}"
 
 
 def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
@@ -185,12 +185,12 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     below = [facet for facet, r in known.items() if r["ratio"] < FOUR_FIFTHS]
     says = (
         "The lowest group's favourable rate divided by the highest group's. A ratio below four "
-        "fifths is the usual first sign of adverse impact: "
+        "fifths is the usual first sign of adverse impact. "
     )
     if below:
-        says += f"{listed(below)} {'is' if len(below) == 1 else 'are'} below."
+        says += f"{listed(below)} {'is' if len(below) == 1 else 'are'} below it."
     else:
-        says += "no facet is below." if known else f"here there is no ratio, since {why_none}."
+        says += "No facet is below it." if known else f"Here there is no ratio, because {why_none}."
     edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
         d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),

@@ -33,8 +33,8 @@ def next_command(execution: Execution, settings: Settings) -> str:
     failed = [run for run in execution.steps.values() if run.status == FAILED]
     if not failed:
         return resumed
-    fixed = f"fixed code, data or settings? {again}"
-    return fixed if any(run.repeats for run in failed) else f"{fixed}; nothing to fix? {resumed}"
+    fixed = f"after fixing code, data or settings: {again}"
+    return fixed if any(run.repeats for run in failed) else f"{fixed}; if there is nothing to fix: {resumed}"
 
 
 def failure(execution: Execution, settings: Settings) -> str:

@@ -167,7 +167,7 @@ def shift(deploy: Deploy) -> str:
     if deploy.rollout == "all_at_once":
         return "all_at_once: all the traffic in one step"
     if deploy.rollout == AB_TEST:
-        return "ab_test: a part of the users, decided by [ab]; then all of them, or none"
+        return "ab_test: first some of the users; [ab] decides whether all follow"
     part, *_, whole = steps(deploy)
     instances = f"{whole} instances"
     if deploy.is_scaled:

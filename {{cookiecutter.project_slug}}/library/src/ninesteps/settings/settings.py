@@ -212,7 +212,7 @@ class Settings:
             has = ", ".join(self.environments) or "none"
             near = did_you_mean(name, self.environments)
             raise SettingsError(
-                f"there is no environment {name!r}; there is {has}{near}", "environments"
+                f"expected an environment of [environments] ({has}), got {name!r}{near}", "environments"
             )
         self.check_name(name)
         table = self.environments[name]

@@ -41,7 +41,8 @@ def show(rules: ab_decision.Rules, users_a_day: int, rate: float, plans: Sequenc
         )  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]Of {RUNS} simulated tests: the share decided as better within so many days, or as "
-        f"worse within {days[-1]}. Users and day: when half of the tests are decided as better, "
-        f"with {wait:g} days for the last outcome; '-': fewer than half are.[/]"
+        f"[dim]Shares of {RUNS} simulated tests: those that find the new version better within "
+        f"the given days, or worse within {days[-1]} days. Users and end day: when half of the "
+        f"tests find it better, plus {wait:g} days for the last outcome; '-': fewer than half "
+        "do.[/]"
     )

@@ -54,7 +54,7 @@ def show(
             click.echo(f"it continues from the head {head}")
     if entries:
         click.echo(f"head: {entries[-1].head}")
-    click.echo(wrapped(f"{LIMITS}{'' if heads else ' None was given to compare with.'}"))
+    click.echo(wrapped(f"{LIMITS}{'' if heads else ' No head was given to compare with.'}"))
 
 
 def as_json(

@@ -113,7 +113,7 @@ def version(approvals: Approvals, settings: Settings, number: int) -> None:
     rests_on = registry.evidence(model_version)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
     for label, evidence in _labelled("evidence", rests_on):
-        verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "as it was registered"
+        verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "unchanged since registration"
         digest = f"  sha256 {evidence.now[:12]}" if evidence.now else ""
         grid.add_row(label, f"{escape(evidence.name):<{width}}{digest}  {verdict}")
     for label, decision in _labelled("changes", model_version.decisions):
@@ -193,7 +193,7 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
     _CONSOLE.print(escape(f"{model_version.name} {how(model_version, stage)}"), soft_wrap=True)
     if OVERRIDDEN in model_version.metadata:
         _CONSOLE.print(escape(f"overridden: {_overridden(model_version)}"), soft_wrap=True)
-    _CONSOLE.print(f"its report: {escape(_report(approvals, model_version))}", soft_wrap=True)
+    _CONSOLE.print(f"report: {escape(_report(approvals, model_version))}", soft_wrap=True)
     if go_on := commands(approvals, model_version):
         _CONSOLE.print(f"next: {go_on}", soft_wrap=True)
 
@@ -291,7 +291,7 @@ def _profile(approvals: Approvals, model_version: Version) -> str:
     name, digest = (model_version.metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256))
     stamp = f"{escape(name)}  sha256 {escape(digest[:12])}  " if name and digest else ""
     violation = approvals.expected.violation(model_version.metadata)
-    return stamp + (f"[red]{escape(violation)}[/]" if violation else "as it is now")
+    return stamp + (f"[red]{escape(violation)}[/]" if violation else "unchanged since then")
 
 
 def _overridden(model_version: Version) -> str:

@@ -226,7 +226,7 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     if decision.get("rule") == "recall":
         bound, target = decision["recall_lower_bound"], decision["recall_target"]
         verdict = "above" if decision["reached"] else "[red]not above[/]"
-        text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
+        text = f"validation recall at least {bound:.4g} (90 % confidence), {verdict} {target:g}"
         lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
 

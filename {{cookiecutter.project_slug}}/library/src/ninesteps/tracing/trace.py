@@ -138,8 +138,8 @@ def of_group(local: Path, settings: Settings, value: str) -> list[str]:
     """
     column = settings.split.group
     if not column:
-        raise SettingsError("expected the column whose rows are kept together, got none: each "
-                            "record stands for itself", "split", "group")  # fmt: skip
+        raise SettingsError("expected the column whose rows are kept together, got none: "
+                            "records are not grouped", "split", "group")  # fmt: skip
     found = [file.parent / "data" for file in
              records.offline_folder(local, settings).glob(f"*/{SUMMARY}")]  # fmt: skip
     stored_name = settings.data.stored_name(column)
