@@ -84,7 +84,7 @@ def test_another_machine_gives_the_same_bytes_to_a_file(churn: Repository, text:
 def test_an_environment_that_is_not_there_is_one_sentence(churn: Repository) -> None:
     done = churn.pipeline("compile", "--env", "prod", status=2)
     assert done.stderr == (
-        "pipeline: pipeline.toml environments: expected an environment of [environments] (none), got 'prod'\n"
+        "pipeline: pipeline.toml environments: expected a table [environments.prod], got none\n"
     )
 
 

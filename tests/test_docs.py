@@ -323,7 +323,7 @@ def test_what_a_setting_expects_stands_beside_it(text: dict[str, str]) -> None:
         ("decimal", '"." or ","'),
         ("salt", "a string, fixed before any result is seen"),
         ("unreadable", "a share between 0 and 1"),
-        ("event_time_format", 'the format of a moment, such as "%d.%m.%Y %H:%M"'),
+        ("event_time_format", 'the format of a time, such as "%d.%m.%Y %H:%M"'),
     ):
         row = re.search(rf"^\| `{key}` \|.*\| (.*) \|$", text["settings"], re.MULTILINE)
         assert row and expected in row[1], key

@@ -149,7 +149,7 @@ def test_a_page_is_written_where_it_is_asked_for(used: Repository, tmp_path: Pat
     assert "page.md" in said
     assert "there is no run 'zzz'" in used.pipeline("report", "zzz", status=2).stderr
     said = used.pipeline("report", "last", "--env", "nowhere", status=2).stderr
-    assert "there is no environment 'nowhere'" in said
+    assert "expected a table [environments.nowhere], got none" in said
 
 
 def test_an_approval_is_on_the_page_that_is_written_after_it(used: Repository) -> None:

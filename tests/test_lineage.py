@@ -182,7 +182,7 @@ def test_a_later_run_changes_nothing_that_is_said_of_an_earlier_version(
     (run,) = entities(later.graph(1), role="run")
     assert run["properties"]["raw table"] == "data/churn.csv"
     assert run["properties"]["rows left out"] == (
-        "3 empty custid; 4 a later row has the same custid and moment"
+        "3 empty custid; 4 a later row has the same custid and event time"
     )
     with closing(sqlite3.connect(tmp_path / "later/.local/state.db")) as state:
         recorded = state.execute("SELECT name FROM lineage_entities WHERE role = 'run'").fetchall()

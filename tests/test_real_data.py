@@ -134,7 +134,8 @@ def test_on_real_claims_a_recall_above_its_bound_is_out_of_reach(
     repository.edit("pipeline.toml", 'threshold = "accuracy"', 'threshold = "recall"')
     adopt(repository, CLAIMS)
     printed = repository.pipeline("run").stdout
-    assert re.search(r"validation recall at least 0\.\d+ \(90 % confidence\), not above 0\.95", printed)
+    recall = r"validation recall at least 0\.\d+ \(90 % confidence\), not above 0\.95"
+    assert re.search(recall, printed)
     assert "registered nothing" in printed
 
 

@@ -292,7 +292,8 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
     assert "--resume" not in done.stdout
-    assert done.stdout.splitlines()[-1] == "next       after fixing code, data or settings: pipeline run"
+    advice = "next       after fixing code, data or settings: pipeline run"
+    assert done.stdout.splitlines()[-1] == advice
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {
         name: content for name, content in before.items() if "state.db" not in name
@@ -301,7 +302,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
 
 
 WRONG_USE = {
-    ("--set", "AsOf=yesterday"): "--set AsOf: expected a moment in UTC such as",
+    ("--set", "AsOf=yesterday"): "--set AsOf: expected a time in UTC such as",
     ("--set", "Colour=red"): "there is no pipeline parameter 'Colour'; there is AsOf,",
     ("--set", "TrainingInstanceCount=two"): "expected Integer, got 'two'",
     ("--set", "AsOf"): "--set: expected NAME=VALUE, such as AsOf=..., got 'AsOf'",

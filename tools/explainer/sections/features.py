@@ -69,7 +69,7 @@ def _stores(scenario: ScenarioFacts) -> Markup:
     online = Box(177, 186, 160, "online store",
                  ("the newest row of each id", "on" if is_on else "off: [features] online = true"),
                  "store" if is_on else "absent")  # fmt: skip
-    training = Box(3, 294, 160, "step 1, training", ("the rows as of one moment",))
+    training = Box(3, 294, 160, "step 1, training", ("the rows as of one point in time",))
     caller = Box(177, 294, 160, "an application", ("reads one record, at once",))
     marks = [
         across(raw, code),
@@ -115,4 +115,4 @@ def _moments(scenario: ScenarioFacts) -> Markup:
         "A run reads each record's newest row at its point in time. It does not see later rows, "
         "and leaves out records whose first row is later."
     )
-    return d.svg("as-of", bottom + 14, "Rows as of a moment", says, *marks)
+    return d.svg("as-of", bottom + 14, "Rows as of a point in time", says, *marks)

@@ -381,7 +381,7 @@ def test_what_cannot_be_is_refused(account: Account) -> None:
         "--for production is for this machine; in an account the second approval is"
     )
     assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
-        "pipeline.toml environments: there is no environment 'test'; there is prod"
+        "pipeline.toml environments: expected one of prod, got 'test'"
     )
 
 

@@ -675,7 +675,9 @@ def test_what_never_ends_is_left_to_go_on_in_the_account(
     times = iter([0.0, 0.0, 1.0, 0.0, 1.0, 4000.0])
     monkeypatch.setattr(bootstrap.time, "monotonic", lambda: next(times))
     follows(stub, "UPDATE_IN_PROGRESS", OLD)
-    with pytest.raises(AccountError, match="not done after 60 minutes; it goes on in the account"):
+    with pytest.raises(
+        AccountError, match="not done after 60 minutes; it continues in the account"
+    ):
         bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
 
 

@@ -515,7 +515,7 @@ def test_the_page_compares_the_run_with_what_serves_and_says_so() -> None:
     says = section.text
     assert "This run is better than version 1 in auc" in says
     assert "Version 1 is the version that serves." in says
-    assert "There is no difference in gate and threshold, bias" in says
+    assert "The same in both: gate and threshold, bias" in says
     assert len(section.all("figure")) == 1
     auc = next(row.text for row in section.all("tr") if row.text.startswith("auc (gate)"))
     assert auc.endswith("better")

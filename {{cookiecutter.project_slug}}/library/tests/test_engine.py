@@ -140,7 +140,7 @@ def test_the_branch_that_is_not_taken_is_skipped(
     assert execution.status == "Succeeded"
     assert execution.steps["Check"].outcome is (taken == "Yes")
     assert steps[taken] == steps[f"After{taken}"] == ("Succeeded", "")
-    assert steps[left] == steps[f"After{left}"] == ("Skipped", f"Check came out {outcome}")
+    assert steps[left] == steps[f"After{left}"] == ("Skipped", f"Check was {outcome}")
     assert steps["Later"] == (("Succeeded", "") if taken == "No" else ("Skipped", "No skipped"))
 
 

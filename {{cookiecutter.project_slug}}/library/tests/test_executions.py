@@ -346,10 +346,10 @@ def test_a_pipeline_that_is_not_published_is_one_sentence(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--as-of", "yesterday"], "--as-of: expected a moment in UTC such as"),
+        (["--as-of", "yesterday"], "--as-of: expected a time in UTC such as"),
         (["--as-of", "2026-01-31T00:00:00Z", "--set", "AsOf=2026-01-31T00:00:00Z"],
          "expected --as-of or --set AsOf, got both"),
-        (["--set", "AsOf=now"], "--set AsOf: expected a moment in UTC"),
+        (["--set", "AsOf=now"], "--set AsOf: expected a time in UTC"),
         (["--steps", ""], "--steps: expected names of steps, such as A,B, got ''"),
         (["--steps", " ,"], "--steps: expected names of steps, such as A,B, got ' ,'"),
     ],

@@ -275,7 +275,7 @@ def test_rows_are_read_left_out_for_a_reason_or_used(
 ) -> None:
     rows = (
         *ROWS,
-        ROWS[0].replace("1.5", "2"),  # the same id and moment again
+        ROWS[0].replace("1.5", "2"),  # the same id and event time again
         ROWS[1].replace("2026-01-02", "2026-01-05"),  # a newer row of the same id
         "9,,1,2020-01-31,cat,2026-01-01T00:00:00Z",
         ",1,1,2020-01-31,cat,2025-01-01T00:00:00Z",
@@ -289,7 +289,7 @@ def test_rows_are_read_left_out_for_a_reason_or_used(
         {"why": "empty chip", "rows": 1},
         {"why": "no adopted", "rows": 1},
         {"why": "no seen", "rows": 1},
-        {"why": "a later row has the same chip and moment", "rows": 1},
+        {"why": "a later row has the same chip and event time", "rows": 1},
         {"why": "a newer row has the same chip", "rows": 1},
     ]
     assert (table["rows"], table["kept"], table["used"]) == (8, 5, 3)

@@ -362,9 +362,7 @@ def test_an_environment_that_stands_for_no_account_is_refused(
     settings: Settings, name: str
 ) -> None:
     said = published("--env", name, status=2).stderr
-    assert said == (
-        f"pipeline: pipeline.toml environments: there is no environment {name!r}; there is prod\n"
-    )
+    assert said == (f"pipeline: pipeline.toml environments: expected one of prod, got {name!r}\n")
 
 
 def test_nothing_is_sent_while_the_check_finds_something(

@@ -535,14 +535,14 @@ def test_few_rows_without_a_moment_are_left_out_and_counted(
     ("texts", "sentence"),
     [
         (["31.01.2026 10:00"] * 100,
-         "pets.csv: 'seen': expected moments such as 2026-01-31T00:00:00Z, got '31.01.2026 10:00' "
+         "pets.csv: 'seen': expected times such as 2026-01-31T00:00:00Z, got '31.01.2026 10:00' "
          "(line 2), '31.01.2026 10:00' (line 3), '31.01.2026 10:00' (line 4) in 100 of 100 values: "
          "no value can be used, and [data.quality] unreadable never allows that; another "
          'format, such as "%d.%m.%Y %H:%M", goes into [data] event_time_format'),
         (["last week"] * 6, "in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5"),
-        (["2999-01-01"] * 6, "pets.csv: 'seen': expected moments up to now (20"),
+        (["2999-01-01"] * 6, "pets.csv: 'seen': expected times up to now (20"),
         ([""] * 21, "got 21 of 100: no seen in 21 (line 2, line 3, line 4)"),
-        ([""] * 100, "pets.csv: 'seen': expected moments, got none in any row"),
+        ([""] * 100, "pets.csv: 'seen': expected times, got none in any row"),
     ],
 )  # fmt: skip
 def test_many_rows_without_a_moment_are_refused(

@@ -132,7 +132,7 @@ def test_a_record_that_is_nowhere_is_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--as-of", "yesterday"), "--as-of: expected a moment in UTC such as 2026-01-31T00:00:00Z"
+        (("--as-of", "yesterday"), "--as-of: expected a time in UTC such as 2026-01-31T00:00:00Z"
          ", got 'yesterday'"),
         (("--yes",), "--yes is for --delete: expected both"),
         (("--delete", "--as-of", "2026-01-01T00:00:00Z", "--yes"),

@@ -321,7 +321,7 @@ def test_an_approver_sees_what_a_version_was_made_under_and_what_is_overridden(
     machine.register(stamps={})
     digest = STAMPS["profile_sha256"][:12]
     said = rows(pipeline("registry", "1").stdout)
-    assert f"profile custom sha256 {digest} as it is now" in said
+    assert f"profile custom sha256 {digest} unchanged since then" in said
     assert f"library {STAMPS['library']}" in said
     assert "overridden no file of the template or the library" in said
     text = " ".join(rows(pipeline("registry", "3").stdout))

@@ -299,7 +299,7 @@ def test_where_nobody_is_favoured_the_four_fifths_rule_says_so() -> None:
     none = {"lowest": "dog", "highest": "cat", "ratio": None, "interval": None}
     evaluation["bias_metrics"]["four_fifths"] = {"kind": none}
     text = made(source=files(evaluation=evaluation))[0].section("bias").text
-    assert "there is no ratio, since nobody is predicted favourable." in text
+    assert "there is no ratio, because no prediction is favourable." in text
 
 
 @pytest.mark.parametrize("number", ["-7", "0", "1.5", "1e6"])
@@ -436,7 +436,10 @@ def test_a_text_in_markdown_is_a_text() -> None:
 
 def test_a_difference_between_groups_is_read_in_words(page: Page) -> None:
     text = page.section("bias").text
-    assert "Of 100 rows with kind dog, 50 are predicted stayed = 1; of 100 rows with kind cat, 75." in text
+    assert (
+        "Of 100 rows with kind dog, 50 are predicted stayed = 1; of 100 rows with kind cat, 75."
+        in text
+    )
     assert "kind is below" in text
     assert "dog over cat: 0.667" in text
 

@@ -98,7 +98,7 @@ def test_a_draft_says_everything_that_the_settings_ask_for(tmp_path: Path) -> No
         }
     }
     assert "120 rows and 6 columns of pets.csv" in " ".join(text.split())
-    assert "no column has the moment" in text
+    assert "no column has the time" in text
     assert "the latest date is 2020-01-31, in born" in text
 
 
@@ -408,7 +408,7 @@ def test_of_two_moments_the_other_one_is_named(tmp_path: Path) -> None:
 
 def test_a_column_that_is_not_called_so_is_asked_about(tmp_path: Path) -> None:
     seen = line(tmp_path, "event_time", seen=["2026-01-31 10:00", "2026-02-01 11:30"])
-    assert "is it the moment that the row describes? If not, put it into [data.columns]" in seen
+    assert "is it the time that the row describes? If not, put it into [data.columns]" in seen
 
 
 @pytest.mark.parametrize("name", ["event_time", "timestamp", "Event Date"])
@@ -430,9 +430,9 @@ def test_a_few_rows_without_the_moment_are_counted(tmp_path: Path) -> None:
 def test_the_true_reason_is_said_where_the_moment_cannot_be_used(tmp_path: Path) -> None:
     moments = [f"2026-01-{1 + n % 28:02}T10:00:00Z" for n in range(ROWS)]
     many = line(tmp_path, "snapshot", event_time=[*moments[40:], *["soon"] * 40], age=["1.5", "2"])
-    assert 'event_time has the moment except in 40 rows, such as "soon"; add it there' in many
+    assert 'event_time has the time except in 40 rows, such as "soon"; add it there' in many
     none = line(tmp_path, "snapshot", event_time=["a", "b", "c"], age=["1.5", "2"])
-    assert 'event_time has no readable moments, such as "a"' in none
+    assert 'event_time has no readable times, such as "a"' in none
 
 
 def test_moments_in_the_future_are_said(tmp_path: Path) -> None:
@@ -850,7 +850,7 @@ def test_identical_rows_are_counted_unless_chance_explains_them(tmp_path: Path) 
         (
             "event_time",
             ["1", "2", "3"],
-            "the feature group uses this name for the moment; rename the column to use it",
+            "the feature group uses this name for the event time; rename the column to use it",
         ),
         ("", ["1", "2", "3"], "it has no name"),
     ],

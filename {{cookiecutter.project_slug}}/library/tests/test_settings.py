@@ -116,7 +116,7 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
     assert prod.named("Pet-adoption") == "pet-adoption-prod"
     assert settings.environment().named("Pet-adoption") == "Pet-adoption"
     assert settings.environment().account == DOCUMENTATION_ACCOUNT
-    with pytest.raises(SettingsError, match="there is no environment 'test'; there is prod"):
+    with pytest.raises(SettingsError, match="expected one of prod, got 'test'"):
         settings.environment("test")
 
 
@@ -303,11 +303,11 @@ def test_a_wrong_name_of_the_feature_store_is_named(
          "one), got 'event_time'"),
         ('["cat", "dog"]', '"cat"', "expected a list, got '"),
         ('"cat", "dog"', '"cat", 7', "expected a string, got 7"),
-        ('"2026-01-31T00:00:00Z"', '"2026-01-31"', "a moment in UTC such as 2026-01-31T00:00:00Z"),
-        ('snapshot = "2026-01-31T00:00:00Z"', "", "either a moment (snapshot) or a column"),
-        ('snapshot = "', 'event_time = "seen"\nsnapshot = "', "either a moment (snapshot)"),
+        ('"2026-01-31T00:00:00Z"', '"2026-01-31"', "a time in UTC such as 2026-01-31T00:00:00Z"),
+        ('snapshot = "2026-01-31T00:00:00Z"', "", "either a time (snapshot) or a column"),
+        ('snapshot = "', 'event_time = "seen"\nsnapshot = "', "either a time (snapshot)"),
         ('snapshot = "', 'window_days = 7\nsnapshot = "',
-         "[data] window_days: expected 0, since all rows describe one moment (snapshot), got 7"),
+         "[data] window_days: expected 0, since all rows describe one time (snapshot), got 7"),
         ('snapshot = "', 'window_days = -1\nsnapshot = "', "expected 0 to 36500 days, got -1"),
         ('"validation:auc"', '"validation:AUC"',
          "[tuning] objective: expected validation:auc, validation:map, validation:logloss, "
@@ -1057,7 +1057,7 @@ def test_an_event_time_may_have_a_format(tmp_path: Path) -> None:
     column = ('snapshot = "2026-01-31T00:00:00Z"', 'event_time = "seen"')
     more = ("[data.columns]", 'event_time_format = "%d.%m.%Y %H:%M"\n[data.columns]')
     assert load(tmp_path, column, more).data.event_time_format == "%d.%m.%Y %H:%M"
-    with pytest.raises(SettingsError, match="event_time_format: expected the format of a moment"):
+    with pytest.raises(SettingsError, match="event_time_format: expected the format of a time"):
         load(tmp_path, column, (more[0], 'event_time_format = "day"\n[data.columns]'))
 
 

@@ -99,8 +99,10 @@ def _decided(who: str | None, why: str | None) -> dict[str, str]:
     from ninesteps.repository.identity import whoami
 
     who = (whoami(here.root()) or "not known") if who is None else who
-    return {"who": worded("who", who, MAX_WHO),
-            "reason": worded("why", "no reason given" if why is None else why, MAX_WHY)}  # fmt: skip
+    return {
+        "who": worded("who", who, MAX_WHO),
+        "reason": worded("why", why if why is not None else "no reason given", MAX_WHY),
+    }
 
 
 def _check_options(is_ab_test: bool) -> None:

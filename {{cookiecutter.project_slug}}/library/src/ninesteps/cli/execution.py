@@ -33,9 +33,7 @@ POLL_SECONDS = 30
 
 @commands.command()
 @IN_AN_ACCOUNT
-@click.option(
-    "--as-of", metavar="MOMENT", help="Read the features as of this moment; default: now."
-)
+@click.option("--as-of", metavar="TIME", help="Read the features as of this time; default: now.")
 @click.option(
     "--steps", metavar="STEP,...", shell_complete=completing.steps, help="Run only these steps."
 )

@@ -182,7 +182,7 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
 @click.argument("identifier", metavar="ID")
 @HERE_OR_IN_AN_ACCOUNT
 @click.option(
-    "--as-of", metavar="MOMENT", help="Read the offline store as of this moment; default: now."
+    "--as-of", metavar="TIME", help="Read the offline store as of this time; default: now."
 )
 @click.option("--delete", is_flag=True, help="Ask, then delete the record.")
 @click.option("--yes", is_flag=True, help="With --delete: do not ask.")

@@ -25,7 +25,9 @@ _MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # for an id such as -17
 @commands.command(context_settings=_MAY_BE_AN_OPTION)
 @click.argument("record")
 @click.option(
-    "--ask", is_flag=True, help="Also predict with each version that kept no prediction; about a second each."
+    "--ask",
+    is_flag=True,
+    help="Also predict with each version that kept no prediction; about a second each.",
 )
 @click.option("--erase", is_flag=True, help="Erase the record from this machine; it asks first.")
 @click.option("--yes", is_flag=True, help="With --erase: do not ask.")

@@ -60,7 +60,7 @@ def read_raw_table(
 ) -> RawTable:
     """Read a CSV, JSON Lines, Parquet or Feather file, one column at a time.
 
-    Of rows with the same id and moment, the last one counts.
+    Of rows with the same id and event time, the last one counts.
 
     Args:
         folder: where the columns of a table with more than `rows_at_once` rows are stored while it
@@ -328,17 +328,17 @@ def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
         )
     given = source.rows - cells.null_count
     if not given:
-        raise RawTableError(f"{source.path}: {name!r}: expected moments, got none in any row")
+        raise RawTableError(f"{source.path}: {name!r}: expected times, got none in any row")
     unreadable = is_given(cells) & np.isnat(moments)
-    expected = f"moments of the format {data.event_time_format!r}"
+    expected = f"times in the format {data.event_time_format!r}"
     if not data.event_time_format:
-        expected = "moments such as 2026-01-31T00:00:00Z"
+        expected = "times such as 2026-01-31T00:00:00Z"
     remedy = '; another format, such as "%d.%m.%Y %H:%M", goes into [data] event_time_format'
     source.check_share(name, given, unreadable, expected, remedy)
     future = moments > np.datetime64(_now(), "us")
-    expected = f"moments up to now ({_now():%Y-%m-%dT%H:%M:%SZ})"
+    expected = f"times up to now ({_now():%Y-%m-%dT%H:%M:%SZ})"
     source.check_share(
-        name, given, future, expected, "; a row describes what was known at its moment"
+        name, given, future, expected, "; a row describes what was known at its time"
     )
     return moments, [
         (f"no {name}", ~is_given(cells)),
@@ -351,7 +351,7 @@ def _snapshot(source: Source) -> Cells:
     moment = to_the_millisecond(source.data.snapshot)
     if moment > f"{_now():%Y-%m-%dT%H:%M:%S.999Z}":
         raise RawTableError(
-            f"{source.path}: expected rows that describe a moment up to now, got "
+            f"{source.path}: expected rows that describe a time up to now, got "
             f"{source.data.snapshot} in [data] snapshot, which is in the future"
         )
     return pa.chunked_array([pa.repeat(moment, source.rows)])
@@ -407,7 +407,7 @@ def _drop_unusable(
         repeated[kept], table.records = _repeated(ids, table.moments if data.event_time else None)
     table.older = len(kept) - table.records - int(repeated.sum())
     table.superseded = {
-        f"a later row has the same {data.record_id} and moment": int(repeated.sum()),
+        f"a later row has the same {data.record_id} and event time": int(repeated.sum()),
         f"a newer row has the same {data.record_id}": table.older,
     }
     if not dropped.all():
@@ -419,7 +419,7 @@ def _drop_unusable(
 
 
 def _repeated(ids: Cells, moments: Moments | None) -> tuple[Rows, int]:
-    """Which rows are replaced by a later one of the same id and moment, (n,); and the distinct
+    """Which rows are replaced by a later one of the same id and event time, (n,); and the distinct
     ids."""
     if ids.nbytes >= 2**31:  # the limit of one array's offsets
         ids = ids.cast(pa.large_string())

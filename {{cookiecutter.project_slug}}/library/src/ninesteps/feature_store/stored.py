@@ -19,7 +19,7 @@ AT_ONCE = 50_000
 
 
 def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Table]:
-    """Every row that counts: of several with the same id and moment, the last one written.
+    """Every row that counts: of several with the same id and event time, the last one written.
 
     Args:
         folder: the folder with the Parquet files, at any depth.

@@ -106,13 +106,19 @@ def _retention(s3: Any, environment: Environment) -> tuple[str, dict[str, Any]]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ObjectLockConfigurationNotFoundError":
-            return "the bucket has no object lock: anyone who may delete objects there may delete it", {}
+            return (
+                "the bucket has no object lock: anyone who may delete objects there may delete it",
+                {},
+            )
         if code.startswith("AccessDenied"):
             return "whether the bucket has object lock may not be seen: assume that it has none", {}
         raise
     configuration = answer.get("ObjectLockConfiguration", {})
     if configuration.get("ObjectLockEnabled") != "Enabled":
-        return "the bucket has no object lock: anyone who may delete objects there may delete it", {}
+        return (
+            "the bucket has no object lock: anyone who may delete objects there may delete it",
+            {},
+        )
     if rule := configuration.get("Rule", {}).get("DefaultRetention"):
         unit = "Years" if rule.get("Years") else "Days"
         return f"locked by the bucket's own rule: {rule['Mode']}, {rule[unit]} {unit.lower()}", {}

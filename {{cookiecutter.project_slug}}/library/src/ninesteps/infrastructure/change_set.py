@@ -251,4 +251,4 @@ def _until(late: str) -> Iterator[None]:
     while time.monotonic() < end:
         yield
         time.sleep(POLL_SECONDS)
-    raise AccountError(f"{late} after {MOST_SECONDS / 60:.0f} minutes; it goes on in the account")
+    raise AccountError(f"{late} after {MOST_SECONDS / 60:.0f} minutes; it continues in the account")

@@ -26,9 +26,9 @@ NOT_THERE = "ResourceNotFound"
 CREATED, CREATING, FAILED = "Created", "Creating", "CreateFailed"
 
 LAKE_FORMATION = (
-    "; Lake Formation governs the data catalogue here: let its administrator allow whoever runs "
-    "`pipeline bootstrap` to create tables in the database {database!r}, and the roles of this "
-    "pipeline to read them"
+    "; Lake Formation governs the data catalogue here: let its administrator allow the "
+    "identity that runs `pipeline bootstrap` to create tables in the database {database!r}, and "
+    "the roles of this pipeline to read them"
 )
 
 
@@ -221,7 +221,7 @@ def _wait(sagemaker: Any, group: FeatureGroup) -> dict[str, Any]:
         if time.monotonic() > until:
             raise AccountError(
                 f"the feature group {group.name} is not ready after {MOST_SECONDS / 60:.0f} "
-                "minutes; it goes on in the account: run the command again later"
+                "minutes; it continues in the account: run the command again later"
             )
         time.sleep(POLL_SECONDS)
     _check_status(current, group)

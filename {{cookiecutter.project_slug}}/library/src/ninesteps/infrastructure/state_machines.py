@@ -86,7 +86,7 @@ OF_THE_SETTINGS = {
     "FirstShare": "of the users, in percent, with which a test begins",
     "WatchSeconds": "between two looks at a test's alarms",
     "WatchesALook": "looks at its alarms until the next decision",
-    "LooksAnExecution": "decisions until a new execution goes on with the test",
+    "LooksAnExecution": "decisions until a new execution continues the test",
 }
 """Placeholders that `substitutions` fills: name -> meaning."""
 

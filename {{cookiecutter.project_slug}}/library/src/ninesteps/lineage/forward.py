@@ -29,7 +29,9 @@ class Use:
     def says(self) -> str:
         """In words."""
         return (
-            "its model was made from it" if self.is_in_model else "its evidence was made from it, its model was not"
+            "its model was made from it"
+            if self.is_in_model
+            else "its evidence was made from it, its model was not"
         )
 
 

@@ -81,7 +81,7 @@ def keep(
     """Put a card into the account's Model Cards; one that says the same is left as it is.
 
     A new card is a draft while something is not stated, else pending a review: who approves a card
-    is the organization's affair, so the status of one that is there stays as it is.
+    is the organisation's affair, so the status of one that is there stays as it is.
 
     Raises:
         RegistryError: if the card is archived; AWS does not allow changes then.

@@ -218,7 +218,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
 
 def _why_none(ratio: dict[str, Any] | None) -> str:
     """Why a facet has no ratio."""
-    return "nobody is predicted favourable" if ratio else "fewer than two groups count"
+    return "no prediction is favourable" if ratio else "fewer than two groups count"
 
 
 def _ratio(ratio: dict[str, Any] | None) -> tuple[str, str, str, str]:

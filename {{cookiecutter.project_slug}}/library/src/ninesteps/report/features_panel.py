@@ -52,7 +52,7 @@ def _seen(dictionary: Dictionary, features: int) -> str:
 
 def _never(unseen: Sequence[Feature]) -> str:
     names = [row.name for row in unseen]
-    return f"It never sees {listed(names)}." if 0 < len(names) <= MOST_NAMED else ""
+    return f"Columns that it never sees: {listed(names)}." if 0 < len(names) <= MOST_NAMED else ""
 
 
 def _meanings(seen: Sequence[Feature]) -> str:

@@ -24,7 +24,7 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
         f"{number(best['value'], 5)}"
         + (f", with {best['algorithm']}." if len(names) > 1 else ".")
         + (
-            f" Stopped early because they were behind: "
+            f" Stopped early because others did better: "
             f"{sum(t['status'] == 'Stopped' for t in trials)}."
             if any(t["status"] == "Stopped" for t in trials)
             else ""

@@ -42,7 +42,9 @@ def write(root: Path, draft: str) -> None:
     except tomllib.TOMLDecodeError:
         is_right = False
     if not is_right:
-        raise SettingsError("the lines of [data] are mixed with others: put the draft there by hand")
+        raise SettingsError(
+            "the lines of [data] are mixed with others: put the draft there by hand"
+        )
     file.write_text(replaced, encoding="utf-8", newline="\n")
 
 

@@ -79,7 +79,7 @@ def _drawing(settings: Settings) -> list[str]:
     return [
         "```mermaid",
         "flowchart TD",
-        f'    P["1 {prefix}ModelProcess<br>query as of a moment, three splits"]',
+        f'    P["1 {prefix}ModelProcess<br>query as of a point in time, three splits"]',
         f'    H["2 {prefix}HyperParameterTuning<br>{settings.tuning.jobs} {tried}, Bayesian"]',
         f'    E["3 {prefix}EvalBestModel<br>{evaluated}"]',
         f'    C["4 {prefix}CreateModel"]',

@@ -34,7 +34,11 @@ def next_command(execution: Execution, settings: Settings) -> str:
     if not failed:
         return resumed
     fixed = f"after fixing code, data or settings: {again}"
-    return fixed if any(run.repeats for run in failed) else f"{fixed}; if there is nothing to fix: {resumed}"
+    return (
+        fixed
+        if any(run.repeats for run in failed)
+        else f"{fixed}; if there is nothing to fix: {resumed}"
+    )
 
 
 def failure(execution: Execution, settings: Settings) -> str:

@@ -55,7 +55,7 @@ class Table:
         return self.ingested.location.rstrip("/").split("/")[-2]
 
     def rows(self, in_time: bool = False) -> Iterator[pa.Table]:
-        """Its rows; of several with the same id and moment, the last."""
+        """Its rows; of several with the same id and event time, the last."""
         return stored.rows(self.folder, self.group.record_id, in_time)
 
     def records(self) -> Iterator[Record]:

@@ -176,18 +176,18 @@ class Data:
             require(name.lower() != "event_time", key, name,
                  "another name (the feature group has a column of this one)")  # fmt: skip
         require(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,
-             "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
+             "either a time (snapshot) or a column of times (event_time)")  # fmt: skip
         if self.snapshot:
             require(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
         require(not self.event_time_format or self.event_time, "event_time_format",
              self.event_time_format, "none where event_time names no column")  # fmt: skip
         require(not self.event_time_format or is_date_format(self.event_time_format),
              "event_time_format", self.event_time_format,
-             'the format of a moment, such as "%d.%m.%Y %H:%M"')  # fmt: skip
+             'the format of a time, such as "%d.%m.%Y %H:%M"')  # fmt: skip
         require(0 <= self.window_days <= self.MOST_WINDOW, "window_days", self.window_days,
              f"0 to {self.MOST_WINDOW} days")  # fmt: skip
         require(not (self.snapshot and self.window_days), "window_days", self.window_days,
-             "0, since all rows describe one moment (snapshot)")  # fmt: skip
+             "0, since all rows describe one time (snapshot)")  # fmt: skip
         require(self.columns, "columns", {}, "at least one column to make features from")
         require(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip

@@ -11,4 +11,4 @@ else:
 
 __all__ = ["MOMENT_RULE", "is_moment", "iso", "to_the_millisecond"]
 
-MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
+MOMENT_RULE = "a time in UTC such as 2026-01-31T00:00:00Z"

@@ -209,11 +209,14 @@ class Settings:
     def account_environment(self, name: str) -> Environment:
         """The environment of an account: one of `[environments]`, by its name."""
         if name not in self.environments:
-            has = ", ".join(self.environments) or "none"
-            near = did_you_mean(name, self.environments)
-            raise SettingsError(
-                f"expected an environment of [environments] ({has}), got {name!r}{near}", "environments"
+            known = ", ".join(self.environments)
+            right = (
+                f"one of {known}, got {name!r}"
+                if known
+                else f"a table [environments.{name}], got none"
             )
+            near = did_you_mean(name, self.environments)
+            raise SettingsError(f"expected {right}{near}", "environments")
         self.check_name(name)
         table = self.environments[name]
         stack = dataclasses.replace(table, name=name).named(self.project.pipeline)

@@ -54,7 +54,7 @@ def _stores(trace: AccountTrace) -> Iterator[str]:
         return
     for store, row in (("offline", found.offline), ("online", found.online)):
         if row:
-            yield f"in the {store} store, as of {row.get(found.event_time, 'an unknown moment')}"
+            yield f"in the {store} store, as of {row.get(found.event_time, 'an unknown time')}"
     yield from record.sentences(found)
 
 

@@ -187,7 +187,7 @@ class _Files:
                     return tuple(fields), ""
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
-                return (), f"whoever asks may not read {uri}"
+                return (), f"the caller may not read {uri}"
             if error.response["Error"]["Code"] in NOT_THERE:
                 return (), f"there is nothing at {uri} any more"
             raise

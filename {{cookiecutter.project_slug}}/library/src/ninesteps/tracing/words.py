@@ -35,6 +35,6 @@ def of(storage: Storage, run: RunFiles | None, identifier: str) -> Words:
             needed = tuple((word, change) for word, change in found if change > 0)[:MOST]
             return Words(needed, content["summary"]["method"], content["summary"]["caution"])
     raise ValueError(
-        "what a reply hangs on is kept for conversations of the test split alone, one of each "
+        "what a reply depends on is kept for conversations of the test split alone, one of each "
         "prompt"
     )

@@ -230,7 +230,7 @@ def _head(
     count = len(columns[0].cells)
     drafted = (
         f"Drafted from {count:,} rows and {len(columns)} columns of {named(file.name)}. Check the "
-        "record id, the label, the moment, and every line with a comment."
+        "record id, the label, the event time, and every line with a comment."
     )
     return [*comment(drafted), *(line for one in _warnings(roles, lines, people) for line in one)]
 
@@ -306,7 +306,7 @@ def _word_lines(roles: Roles, lines: list[Line], decided: Decisions) -> list[str
 def _why_left_out(column: Contents) -> str:
     """Why a column has no entry; empty if it has one."""
     if column.name == "event_time":
-        return "the feature group uses this name for the moment; rename the column to use it"
+        return "the feature group uses this name for the event time; rename the column to use it"
     return column.unusable
 
 

@@ -80,14 +80,14 @@ def moment_lines(
     dates: dict[str, Dates],
     file: Path,
 ) -> list[str]:
-    """`event_time`, or `snapshot` if no column has the moment."""
+    """`event_time`, or `snapshot` if no column has the time."""
     if chosen is None:
         return _snapshot_lines(columns, dates, file)
     name = chosen.column.name
     remarks = []
     if not is_event(chosen.column):
         remarks += [
-            "it has a time of day in every row: is it the moment that the row describes? If not, "
+            "it has a time of day in every row: is it the time that the row describes? If not, "
             'put it into [data.columns] and write snapshot = "2026-01-31T00:00:00Z" here'
         ]
     remarks += [f"or {some(others, 5)}"] if others else []
@@ -104,7 +104,7 @@ def moment_lines(
 def _snapshot_lines(columns: list[Contents], dates: dict[str, Dates], file: Path) -> list[str]:
     day = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     reasons = [_why_not(c, dates.get(c.name)) for c in columns if is_event(c)]
-    remarks = [f"the file's day: {'; '.join(reasons) or 'no column has the moment'}"]
+    remarks = [f"the file's day: {'; '.join(reasons) or 'no column has the time'}"]
     if dates:
         name, latest = max(dates.items(), key=lambda item: item[1].latest)
         remarks += [f"the latest date is {latest.latest:%Y-%m-%d}, in {named(name)}"]
@@ -121,5 +121,5 @@ def _why_not(column: Contents, dates: Dates | None) -> str:
     such = f", such as {example(texts[int(wrong.argmax())].as_py())}" if wrong.any() else ""
     if len(wrong) and not wrong.all():
         none = rows(column.missing + int(counts[wrong].sum()))
-        return f"{name} has the moment except in {none}{such}; add it there and draft again"
-    return f"{name} has no readable moments{such}"
+        return f"{name} has the time except in {none}{such}; add it there and draft again"
+    return f"{name} has no readable times{such}"

@@ -19,7 +19,7 @@ def code(first: Side, second: Side) -> Part[FileChange]:
         Absent: if neither says where its code lies, or it is gone, or may not be looked at.
     """
     if not first.code and not second.code:
-        raise Absent("no step says where its code lies")
+        raise Absent("no step says where its code is")
     rows = [
         row
         for step in dict.fromkeys((*first.code, *second.code))

@@ -55,6 +55,10 @@ def two(places: Places, first: str, second: str) -> tuple[Side, Side]:
     found = places.located(first), places.located(second)
     if len({one.run for one in found}) == 1:
         names = list(dict.fromkeys(one.name for one in found))
-        got = f"{names[0]} twice" if len(names) == 1 else f"{' and '.join(names)}, which are the same run"
+        got = (
+            f"{names[0]} twice"
+            if len(names) == 1
+            else f"{' and '.join(names)}, which are the same run"
+        )
         raise StateError(f"expected two different runs to compare, got {got}")
     return places.read(found[0]), places.read(found[1])

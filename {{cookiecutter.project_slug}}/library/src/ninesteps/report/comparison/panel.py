@@ -25,7 +25,7 @@ from ninesteps.report.comparison.side import Side, Store
 from ninesteps.report.comparison.words import shown, that_matter
 from ninesteps.report.facts import Source
 from ninesteps.report.figure import Figure, Group, Panel, Table
-from ninesteps.report.formatting import between, count, listed, number, percent
+from ninesteps.report.formatting import between, count, number, percent
 from ninesteps.report.reading import Reading, sentence
 
 KEY, THIS = "comparison", "this run"
@@ -60,7 +60,7 @@ def comparison_panel(
     same = [TITLES[key].lower() for key, part in compared.parts.items() if part.is_same]
     says = f"{compared.verdict} {sentence(f'{other.name} is {other.why}')}"
     if same:
-        says += f" There is no difference in {listed(same)}."
+        says += f" The same in both: {', '.join(same)}."
     return Panel(KEY, title, says, list(_groups(compared)))
 
 
