@@ -73,7 +73,9 @@ class Deployment:
 
 
 def deployments(folder: Path, group: str) -> list[Noted]:
-    """The deployments that the endpoint noted, the oldest first; a line cut off is left out.
+    """The deployments that the endpoint noted, the oldest first.
+
+    Lines that are cut off, or that name no version or moment, are left out.
 
     Args:
         folder: what the endpoint keeps.
@@ -82,6 +84,8 @@ def deployments(folder: Path, group: str) -> list[Noted]:
     found: list[Noted] = []
     for event in _lines(folder / DEPLOYMENTS):
         if event.get("event") == "began":
+            if not (isinstance(event.get("version"), int) and isinstance(event.get("at"), str)):
+                continue
             own = str(event.get("group") or group)  # which it did not note in earlier versions
             found.append(Noted(len(found) + 1, own, event, {}, {}))
         elif found and found[-1].began["version"] == event.get("version"):
@@ -110,4 +114,5 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
     with contextlib.suppress(FileNotFoundError):
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError):
-                yield dict(json.loads(line))
+                if isinstance(event := json.loads(line), dict):
+                    yield event
