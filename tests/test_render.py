@@ -130,7 +130,9 @@ REFUSED = {
         "metric_gate: expected at least `auc > 0.7`, got 'auc > 0.6', where `auc > 0.6` is weaker "
         "than `auc > 0.7`: the profile churn requires it"
     ),
-    "metric_gate=auc > 1.5": "metric_gate: `auc > 1.5` decides nothing: auc lies between 0 and 1",
+    "metric_gate=auc > 1.5": (
+        "metric_gate: `auc > 1.5` decides nothing: auc is always between 0 and 1"
+    ),
     "bias_gate=worst_dppl < 2": "bias_gate: `worst_dppl < 2` decides nothing",
     "bias_gate=dppl[age] < 0.1": (
         "bias_gate: expected one of this pipeline's facets (doorstep, city), got `dppl[age]`"

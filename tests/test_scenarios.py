@@ -321,12 +321,12 @@ UNGATED = {
     "bias_gate=worst_dppl < 0.1 or auc > 0.5": f"{NO_LIMIT} 'worst_dppl < 0.1 or auc > 0.5', whi",
     "bias_facets=": "bias_facets: expected gender, age, ethnicity, location among the facets too",
     "bias_facets=gender, age>=40, ethnicity, location=L1|L2": (
-        "bias_facets: expected location among the facets too, each value by itself, got "
+        "bias_facets: expected facets over location too, value by value, got "
         "'gender, age>=40, ethnicity, location=L1|L2'"
     ),
     "problem_type=regression": "metric_gate: expected a metric of a regression problem (rmse, ",
     "bias_facets=gender, age>=40, location": (
-        "bias_facets: expected ethnicity among the facets too, each value by itself, got "
+        "bias_facets: expected facets over ethnicity too, value by value, got "
         "'gender, age>=40, location'"
     ),
 }

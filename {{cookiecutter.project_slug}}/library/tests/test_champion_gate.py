@@ -111,11 +111,11 @@ def test_the_condition_and_the_step_agree_where_the_difference_lies(
         ("auc > champion.auc * 2", "got `* 2`"),
         ("auc > champion.auc - 1 + 2", "unexpected `+`"),
         ("auc > champion.auc - 1.5", "`auc > champion.auc - 1.5` decides nothing: auc - "
-         "champion.auc lies between -1 and 1"),
+         "champion.auc is always between -1 and 1"),
         ("auc >= champion.auc - 1", "decides nothing"),
         ("worst_dppl <= champion.worst_dppl + 1", "decides nothing"),
         ("flagged_share < champion.flagged_share + 0.1 and flagged_share > champion.flagged_share",
-         "expected comparisons of flagged_share with champion.flagged_share on one side, got "
+         "expected comparisons of flagged_share with champion.flagged_share in one direction, got "
          "`flagged_share < champion.flagged_share + 0.1` and"),
         ("auc.f1 > 0.5", "got `auc.f1`"),
     ],
@@ -149,7 +149,7 @@ def test_errors_have_no_end_on_either_side() -> None:
 
 def test_metric_gate_and_bias_gate_compare_a_metric_on_one_side() -> None:
     first, second = parse("auc > champion.auc"), parse("auc < champion.auc + 0.1")
-    with pytest.raises(GateError, match=r"expected comparisons of auc with champion\.auc on one"):
+    with pytest.raises(GateError, match=r"expected comparisons of auc with champion\.auc in one"):
         gate.both(first, second)
 
 
@@ -170,14 +170,14 @@ def test_limits_on_bias_may_be_the_champions(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("worst_dppl >= champion.worst_dppl", "asks for bias: worst_dppl is a gap"),
+        ("worst_dppl >= champion.worst_dppl", "asks for bias: worst_dppl is an absolute gap"),
         ("worst_di < champion.worst_di", "asks for bias: worst_di is a ratio"),
         ("worst_dppl < 0.1 or worst_dppl <= champion.worst_dppl + 0.02",
-         "`worst_dppl < 0.1` decides nothing where `worst_dppl <= champion.worst_dppl + 0.02` is "
+         "`worst_dppl < 0.1` has no effect if `worst_dppl <= champion.worst_dppl + 0.02` is "
          "enough"),
         ("worst_dppl <= champion.worst_dppl or auc > 0.9",
-         "`worst_dppl <= champion.worst_dppl` decides nothing where `auc > 0.9` is enough"),
-        ("worst_dppl < 0.1 or dppl[gender] < champion.dppl[gender]", "decides nothing where"),
+         "`worst_dppl <= champion.worst_dppl` has no effect if `auc > 0.9` is enough"),
+        ("worst_dppl < 0.1 or dppl[gender] < champion.dppl[gender]", "has no effect if"),
     ],
 )  # fmt: skip
 def test_an_or_with_the_champion_opens_no_hole(text: str, sentence: str) -> None:

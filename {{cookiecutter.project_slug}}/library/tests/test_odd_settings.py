@@ -197,7 +197,7 @@ FILES = {
     "mark": (b"\xef\xbb\xbf" + TEXT.encode(),
              "expected UTF-8 without a byte order mark, got UTF-8"),
     "utf-16": (TEXT.encode("utf-16"), "expected UTF-8 without a byte order mark, got UTF-16"),
-    "latin-1": (b"\n# caf\xe9", "expected a text in UTF-8, got other bytes in line 2"),
+    "latin-1": (b"\n# caf\xe9", "expected UTF-8 text, got other bytes in line 2"),
     "nul": (TEXT.encode() + b"\0", "not valid TOML"),
     "twice": (TEXT.encode() * 2, "not valid TOML: Cannot declare ('project',) twice"),
     "large": (b"#" * 10_000_001, "expected at most 10 MB, got more"),

@@ -212,7 +212,7 @@ group = "hr-prod"
          "[features.owned.vet] columns: expected features that no other group has, got 'adopted'"),
         ('[features.owned.vet]\ncolumns = ["x"]\nstore = ".."', "store: unknown key; expected one"),
         ('[features.owned.vet]\ncolumns = ["x"]\n[features.groups.vet]\ngroup = "hr"\n'
-         'columns = ["x"]', "[features.owned] vet: expected another name than those of [feat"),
+         'columns = ["x"]', "[features.owned] vet: expected a name that is not in [feat"),
         ('[features.owned.vet]\ncolumns = ["x"]\ngroup = "pet-adoption"',
          "[features.owned.vet] group: expected a group and a table that no other own group has"),
         ('[features.owned.vet]\ncolumns = ["x"]\ntable = "pet_adoption"',
@@ -352,7 +352,7 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('salt = "pets"', 'salt = "p"\nby = "chance"',
          "[split] by: expected hash or time, got 'chance'"),
         ('salt = "pets"', 'salt = "p"\nby = "time"',
-         "[split] by: expected 'hash' where [data] has no event_time, got 'time'"),
+         "[split] by: expected 'hash' because [data] has no event_time, got 'time'"),
         ('salt = "pets"', 'salt = "p"\ngroup = "owner"',
          "[split] group: expected a column of [data.columns] (age, born, species), got 'owner'"),
         ("[bias]\n", '[model]\nthreshold = "best"\n[bias]\n',
@@ -361,9 +361,9 @@ def test_a_wrong_name_of_the_feature_store_is_named(
          '[gate] metric: expected a `recall > ...`, by which [model] threshold = "recall" '
          "is chosen, got 'auc > 0.75'"),
         ("[bias]\n", "[bias]\nthreshold = 5\n",
-         "[bias] threshold: expected none for a binary label, got 5"),
+         "[bias] threshold: expected nothing for a binary label, got 5"),
         ("[bias]\n", '[bias]\nthreshold = "train median"\n',
-         "[bias] threshold: expected none for a binary label, got 'train median'"),
+         "[bias] threshold: expected nothing for a binary label, got 'train median'"),
         ("[bias]\n", '[bias]\nthreshold = "median"\n',
          "[bias] threshold: expected \"train median\" or a number, got 'median'"),
         ('"auc > 0.75"', '"auc > high"',
@@ -458,8 +458,8 @@ facets = "species"
     [
         ('["aged"]', "columns: expected columns of [data.columns], or event_time, got 'aged'; did "
          "you mean 'age'?"),
-        ('["species"]', "columns: expected columns that features.py gets, got 'species', which "
-         "[model] exclude withholds"),
+        ('["species"]', "columns: expected columns that features.py gets, got 'species', which is "
+         "in [model] exclude"),
     ],
 )  # fmt: skip
 def test_a_feature_is_computed_from_columns_that_there_are(
@@ -520,7 +520,7 @@ def test_a_regressions_labels_are_told_apart_by_the_median_or_a_number(
         ("[model]\n", '[model]\nthreshold = "recall"\n',
          "[model] threshold: expected no threshold for a regression problem, got 'recall'"),
         ("[data]\n", '[data]\npositive = "Yes"\n',
-         "[data] positive: expected none for a regression, whose label is a number, got 'Yes'"),
+         "[data] positive: expected nothing for a regression, whose label is a number, got 'Yes'"),
     ],
 )  # fmt: skip
 def test_what_a_regression_cannot_have_is_named(
@@ -607,7 +607,7 @@ def test_both_names_of_a_key_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, more=f"{OLD_KEY}require_second_approver = true\n")
     assert str(refused.value) == (
-        "pipeline.toml [approval] two_pairs_of_eyes: expected require_second_approver alone, its "
+        "pipeline.toml [approval] two_pairs_of_eyes: expected only require_second_approver, its "
         "new name, got both"
     )
 
@@ -724,7 +724,7 @@ def gated(bias: str) -> tuple[str, str]:
     ("standards", "changes", "sentence"),
     [
         ('facets = ["species", "sex"]', (),
-         "[bias] facets: expected sex among the facets too, each value by itself, got "
+         "[bias] facets: expected facets over sex too, value by value, got "
          "'species, age>=2': the profile pets requires species, sex"),
         ("bias_gate = true", (('facets = "species, age>=2"', 'facets = ""'),),
          "[bias] facets: expected at least one facet, got none: the profile pets requires a "
@@ -747,14 +747,14 @@ def gated(bias: str) -> tuple[str, str]:
          "where there is no `auc > 0.7` and `f1 > 0.9` is enough: "),
         ("most_recall = 0.9", (("auc > 0.75", "recall > 0.5 or recall > 0.91"),),
          "[gate] metric: expected a recall of at most 0.9, got 'recall > 0.5 or recall > "
-         "0.91': the profile pets requires it, since a model that is to find nearly all "
+         "0.91': the profile pets requires it, because a model that must find nearly all cases "
          "flags nearly everybody"),
         ('problem = "regression"', (),
          "[project] problem: expected regression, got 'binary': the profile pets requires it"),
         ('protected_columns = ["sex", "age"]',
          (("[bias]\n", '[model]\nexclude = ["sex"]\n[bias]\n'),),
          "[model] exclude: expected age to be excluded too, got ['sex']: the profile pets "
-         "requires models that do not see sex, age"),
+         "requires models that do not use sex, age"),
     ],
 )  # fmt: skip
 def test_settings_below_the_standards_are_refused(
@@ -770,11 +770,15 @@ def test_settings_below_the_standards_are_refused(
 NO_LIMITS = {
     "worst_dppl > 0.1": "`worst_dppl > 0.1` asks for bias",
     "worst_di < 0.8": "`worst_di < 0.8` asks for bias",
-    "worst_dppl < 1": "`worst_dppl < 1` decides nothing: worst_dppl is a gap without a sign",
-    "di[species] > 0": "`di[species] > 0` decides nothing: di is a ratio, 1 at best, and every",
-    "worst_dppl < 0.1 or auc > 0.9": "`worst_dppl < 0.1` decides nothing where `auc > 0.9` is en",
-    "dppl[species] > -0.1": "`dppl[species] > -0.1` decides nothing: dppl lies between 0 and 1",
-    "worst_dppl < -0.1": "`worst_dppl < -0.1` decides nothing: worst_dppl lies between 0 and 1",
+    "worst_dppl < 1": "`worst_dppl < 1` decides nothing: worst_dppl is an absolute gap",
+    "di[species] > 0": "`di[species] > 0` decides nothing: di is a ratio, at best 1, so every",
+    "worst_dppl < 0.1 or auc > 0.9": "`worst_dppl < 0.1` has no effect if `auc > 0.9` is en",
+    "dppl[species] > -0.1": (
+        "`dppl[species] > -0.1` decides nothing: dppl is always between 0 and 1"
+    ),
+    "worst_dppl < -0.1": (
+        "`worst_dppl < -0.1` decides nothing: worst_dppl is always between 0 and 1"
+    ),
 }
 """Bias gates that mean nothing, with what is said of each where no standard asks for one."""
 
@@ -793,7 +797,7 @@ def test_a_bias_gate_that_limits_no_bias_is_refused_whoever_asked_for_it(
 def test_an_or_beside_bias_in_the_metric_gate_is_refused_too(tmp_path: Path) -> None:
     """It leaves a bias gate as it is, and looks like one that it is not."""
     beside = ("auc > 0.75", "auc > 0.75 or worst_dppl < 0.1")
-    with pytest.raises(SettingsError, match=r"\[gate\] metric: `worst_dppl < 0.1` decides nothing"):
+    with pytest.raises(SettingsError, match=r"\[gate\] metric: `worst_dppl < 0.1` has no effect"):
         load(tmp_path, beside)
     load(tmp_path, ("auc > 0.75", "auc > 0.75 and worst_dppl < 0.1"))
 
@@ -883,7 +887,7 @@ def test_a_kept_column_called_as_one_of_the_store_needs_a_stored_name(
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, HOUR, change)
     assert str(refused.value).endswith(
-        'got \'hour\': put the line "hour" = "hour_value" into [data.stored], and it is stored by '
+        'got \'hour\': add the line "hour" = "hour_value" to [data.stored] to store it under '
         "that name"
     )
     more = '[data.stored]\n"hour" = "hour_value"\n'
@@ -912,7 +916,7 @@ def test_a_name_that_no_feature_group_takes_is_refused_with_the_line_to_add(
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, (old, f'{key} = "{name}"'))
     assert refused.value.path == ("data", key)
-    assert f"got '{name}': put the line {line} into [data.stored]" in refused.value.message
+    assert f"got '{name}': add the line {line} to [data.stored]" in refused.value.message
     data = load(tmp_path, (old, f'{key} = "{name}"'), more=f"[data.stored]\n{line}\n").data
     assert getattr(data, key) == name
 
@@ -930,8 +934,8 @@ def test_stored_names_differ_in_more_than_their_case(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, other, facets)
     assert refused.value.message == (
-        "expected names that differ in more than their case, got 'species' and 'Species': put the "
-        'line "Species" = "species_2" into [data.stored], and it is stored by that name'
+        "expected names that differ in more than case, got 'species' and 'Species': add the "
+        'line "Species" = "species_2" to [data.stored] to store it under that name'
     )
 
 
@@ -1017,7 +1021,7 @@ def test_words_and_limits_of_the_raw_table(tmp_path: Path) -> None:
         ("", 'label_column = { type = "text" }\n',
          '[data] label_column: expected type = "number", with its notation, got \'text\''),
         ("", 'label_column = { type = "number", unit = "$" }\n',
-         "[data] label_column: expected none for a binary label, whose texts [data] positive"),
+         "[data] label_column: expected no such key for a binary label; [data] positive"),
         ('type = "number"', 'type = "number", decimal = ";"',
          '[data.columns.age] decimal: expected "." or ",", got \';\''),
         ('type = "number"', 'type = "number", thousands = "."',

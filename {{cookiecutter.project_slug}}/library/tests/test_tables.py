@@ -193,7 +193,7 @@ def test_a_new_key_has_no_notice(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("deepness = 7\ndepth = 7\n",
-         "crate.toml deepness: expected depth alone, its new name, got both"),
+         "crate.toml deepness: expected only depth, its new name, got both"),
         ("[lid]\nis_locked = 1\n", "crate.toml [lid] locked: expected true or false, got 1"),
         ("deepnes = 7\n", "crate.toml deepnes: unknown key; expected one of depth, lid"),
     ],
@@ -209,6 +209,6 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
         tables.load(Box, tmp_path, "box.toml")
     (tmp_path / "box.toml").write_bytes('name = "café"'.encode("latin-1"))
     with pytest.raises(
-        SettingsError, match=r"^box\.toml: expected a text in UTF-8, got other bytes in line 1"
+        SettingsError, match=r"^box\.toml: expected UTF-8 text, got other bytes in line 1"
     ):
         tables.load(Box, tmp_path, "box.toml")

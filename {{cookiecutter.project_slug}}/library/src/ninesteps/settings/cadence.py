@@ -1,7 +1,6 @@
-"""The cadence's small language: `monthly`, `cron(0 6 1 * ? *)`, `rate(12 hours)`, `none`.
-
-A cadence becomes EventBridge Scheduler's own expression; its next firings are worked out here, so
-that a schedule that never fires is refused before anything is built. Standard library alone.
+"""The small language of cadences: `monthly`, `cron(0 6 1 * ? *)`, `rate(12 hours)`, `none`. A
+cadence becomes an EventBridge Scheduler expression. Its next firings are computed here, so that a
+schedule that never fires is refused before anything is built. Standard library only.
 
 Grammar::
 
@@ -30,7 +29,7 @@ WORDS = {
     "quarterly": "cron(0 6 1 1,4,7,10 ? *)",
     "annual": "cron(0 6 1 1 ? *)",
 }
-"""The named cadences: at six in the morning, on the first day of what they are named for."""
+"""The named cadences: at 06:00, on the first day of the week, month, quarter or year."""
 
 NEVER = "none"
 LAST_YEAR = 2199  # EventBridge's
@@ -54,11 +53,11 @@ class Field:
     names: tuple[tuple[str, int], ...] = ()
 
     def value(self, text: str) -> int:
-        """One number, where no list can stand."""
+        """One number, for a field that takes no list."""
         return self._value(text, text)
 
     def values(self, text: str) -> frozenset[int]:
-        """The numbers that a list of values, ranges and steps stands for."""
+        """The numbers in a list of values, ranges and steps."""
         return frozenset(v for part in text.split(",") for v in self._part(part))
 
     def _part(self, part: str) -> range:
@@ -105,14 +104,14 @@ YEARS = Field("year", 1970, LAST_YEAR)
 
 @dataclass(frozen=True)
 class Cadence:
-    """A cadence as EventBridge Scheduler takes it."""
+    """A cadence as EventBridge Scheduler's expression."""
 
     text: str  # as it was written
     expression: str  # cron(...) or rate(...); empty for none
     timezone: str = "UTC"
 
     def next(self, after: datetime, count: int = 5) -> list[datetime]:
-        """The next firings after a moment; of a rate, counted from that moment."""
+        """The next firings after a moment; for a rate, counted from that moment."""
         if not self.expression:
             return []
         if rate := _RATE.fullmatch(self.expression):
@@ -155,7 +154,7 @@ def parse(text: str, timezone: str = "UTC") -> Cadence:
 
 
 def _zone(name: str) -> tzinfo:
-    """A time zone by its name; UTC is there also where this machine has no time zone data."""
+    """A time zone by its name; UTC works even without time zone data on this machine."""
     if name == "UTC":
         return UTC
     try:
@@ -171,7 +170,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _rate(rate: re.Match[str], written: str) -> str:
-    """A rate as EventBridge has it: one day, two days."""
+    """A rate as EventBridge writes it: 1 day, 2 days."""
     digits, unit = rate[1].lstrip("0"), rate[2]
     if not digits:
         raise CadenceError(f"`{written}` never fires; expected a number of 1 or more")
@@ -200,7 +199,7 @@ def _cron_firings(expression: str, zone: tzinfo, after: datetime) -> Iterator[da
     times = [(h, m) for h in sorted(HOURS.values(hours)) for m in sorted(MINUTES.values(minutes))]
     start = after.astimezone(zone)
     in_months, in_years = MONTHS.values(months), YEARS.values(years)
-    _days_of(days, weekdays, start.year, start.month)  # wrong fields are refused at once
+    _days_of(days, weekdays, start.year, start.month)  # refuses wrong fields at once
     for year in sorted(y for y in in_years if y >= start.year):
         for month in sorted(in_months):
             if (year, month) < (start.year, start.month):
@@ -219,7 +218,7 @@ def _moment(local: datetime, zone: tzinfo, after: datetime) -> Iterator[datetime
 
 
 def _days_of(days: str, weekdays: str, year: int, month: int) -> set[int]:
-    """The days of a month that the two fields for days stand for."""
+    """The days of a month that match the two fields for days."""
     last = calendar.monthrange(year, month)[1]
     if weekdays == "?":
         return {d for part in days.split(",") for d in _month_days(part, year, month, last)}

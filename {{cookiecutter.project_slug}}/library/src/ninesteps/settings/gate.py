@@ -1,8 +1,8 @@
 """The metric gate's small language: `auc > 0.75 and (recall > 0.7 or precision > 0.9)`.
 
 A gate is parsed once, here, and becomes SageMaker conditions in `model_build/pipeline.py`. It may
-name the library's metrics of the problem type and those of the team's own (`[gate] metrics`).
-Standard library alone: the template's hook reads a gate before anything is installed.
+name the library's metrics for the problem type and the team's own (`[gate] metrics`). Standard
+library only: the template's hook reads a gate before anything is installed.
 
 Grammar (`and` binds tighter than `or`, as in Python)::
 
@@ -13,8 +13,8 @@ Grammar (`and` binds tighter than `or`, as in Python)::
     champion   = "champion." metric [ ( "+" | "-" ) number ]
     metric     = name | ("dppl" | "di") "[" facet "]"
 
-`champion` is the version that serves, scored on the same test split. The metric after it is the one
-that is compared: what decides is their difference.
+`champion` is the version that serves, scored on the same test split. The metric after it must be
+the same as the one before the sign; their difference decides.
 """
 
 from __future__ import annotations
@@ -51,44 +51,44 @@ METRICS = {
         "leak_rate",
     ),
 }
-"""The metrics that `evaluation.json` holds, by problem type."""
+"""The metrics in `evaluation.json`, by problem type."""
 
 SECTIONS = {
     "binary": "binary_classification_metrics",
     "regression": "regression_metrics",
     "language_model": "language_model_metrics",
 }
-"""Where `evaluation.json` has them, by problem type."""
+"""The section of `evaluation.json` that has them, by problem type."""
 
 BIAS_METRICS = {
     "binary": ("worst_dppl", "worst_di"),
     "regression": ("worst_dppl", "worst_di", "worst_mean_residual"),
     "language_model": ("worst_dppl", "worst_di"),
 }
-"""Those of its bias numbers that concern all facets, by problem type."""
+"""The bias metrics in it that cover all facets, by problem type."""
 
 FACET_METRICS = ("dppl", "di")
 
 FAIR_SIDE = {"dppl": "<", "worst_dppl": "<", "worst_mean_residual": "<", "di": ">", "worst_di": ">"}
-"""The sign with which a gate limits a bias number: a gap has no sign and should be small, a ratio
+"""The sign with which a gate limits a bias metric: a gap is absolute and should be small; a ratio
 of the lower share to the higher should be near 1."""
 
 UNBOUNDED = ("rmse", "mae", "worst_mean_residual", "loss", "perplexity", "decided")
-"""Metrics from 0 without an end, such as those in the label's own unit; the others end at 1, and
-all but r2 begin at 0."""
+"""Metrics from 0 without an upper limit, such as those in the label's unit. The others are at most
+1, and all but r2 at least 0."""
 
 WON_OR_LOST = ("win_rate", "win_rate_low", "decided")
-"""Metrics that are of a comparison with the incumbent: the champion has none of its own."""
+"""Metrics that already compare with the champion, which has none of its own."""
 
 EXAMPLES = {
     "binary": "auc > 0.75",
     "regression": "rmse < 1000",
     "language_model": "win_rate_low > 0.5",
 }
-"""A comparison of each problem type, for a message."""
+"""An example for each problem type, for messages."""
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
-"""What a metric of the team's own may be called; `is_reserved` says which names are taken."""
+"""The names that a team's own metric may have, except those that `is_reserved`."""
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -96,7 +96,7 @@ _RESERVED = ("and", "or", "not", "champion")
 """Words of the language."""
 
 MAX_BRACKETS = 100
-"""More than anybody can read."""
+"""More than anyone could read."""
 
 _WORD = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?(?:\[[^\]]*\])?"  # also dppl[facet], champion.auc
 _SIGN = r">=|<=|>|<|\(|\)"
@@ -106,19 +106,19 @@ _FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
 
 
 CHAMPION = "champion"
-"""The version that serves, as a gate calls it, and as `evaluation.json` calls its section."""
+"""The name of the version that serves, in gates and in `evaluation.json`."""
 
 DIFFERENCE = "_difference"
-"""What follows a metric's name where `evaluation.json` has its difference from the champion's."""
+"""The suffix of a metric's name in `evaluation.json` for its difference from the champion's."""
 
 MAX_METADATA = 256
-"""How many characters SageMaker keeps of one value of a model package's metadata."""
+"""The most characters that SageMaker allows in a value of a model package's metadata."""
 
 
 class GateError(ValueError):
     """A gate that cannot be read; the message says what was expected and what was got.
 
-    `asked` is a name that is not known, and `known` are those that are.
+    `asked` is the unknown name, and `known` are the names that exist.
     """
 
     def __init__(self, message: str, asked: str = "", known: Sequence[str] = ()) -> None:
@@ -138,12 +138,12 @@ class Comparison:
     sign: str
     number: float
     facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
-    section: str = field(default="", compare=False)  # of evaluation.json, for a metric of one's own
-    is_of_champion: bool = False  # the number is of the difference from the champion's value
+    section: str = field(default="", compare=False)  # of evaluation.json, for a team's own metric
+    is_of_champion: bool = False  # the number limits the difference from the champion's value
 
     @property
     def measured(self) -> str:
-        """The metric, as a gate writes it: `auc`, or `dppl[gender]`."""
+        """The metric as written in a gate: `auc`, or `dppl[gender]`."""
         return self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
 
     @property
@@ -154,12 +154,12 @@ class Comparison:
 
     @property
     def is_bias(self) -> bool:
-        """Whether it is of a bias number, not of a metric of the model."""
+        """Whether it compares a bias metric, not a metric of the model's quality."""
         return self.facet is not None or any(self.metric in n for n in BIAS_METRICS.values())
 
     @property
     def json_path(self) -> str:
-        """Where `evaluation.json` has the value that is compared."""
+        """The path in `evaluation.json` of the value that is compared."""
         if self.is_of_champion:
             facet = "" if self.facet is None else f".{self.facet}"
             return f"{CHAMPION}.{self.metric}{DIFFERENCE}{facet}.value"
@@ -167,7 +167,7 @@ class Comparison:
 
     @property
     def measured_path(self) -> str:
-        """Where it has the metric of the model itself."""
+        """The path in `evaluation.json` of the model's own metric."""
         if self.facet is not None:
             return f"bias_metrics.{self.metric}.{self.facet}.value"
         if self.section:
@@ -179,7 +179,7 @@ class Comparison:
 
     @property
     def argument(self) -> str:
-        """A comparison with the champion as step 3 is told of it, which writes the difference."""
+        """A comparison with the champion as an argument of step 3, which writes the difference."""
         return f"{self.measured_path} {self.sign} {_digits(self.number)}"
 
     def holds(self, value: float) -> bool:
@@ -187,7 +187,7 @@ class Comparison:
         return bool(_COMPARE[self.sign](value, self.number))
 
     def __str__(self) -> str:
-        # In full: the digest of the text stands for the number, so no digit of it may be lost.
+        # In full: the text's digest identifies the gate, so no digit may be lost.
         if not self.is_of_champion:
             return f"{self.measured} {self.sign} {_digits(self.number)}"
         offset = f" {'-' if self.number < 0 else '+'} {_digits(abs(self.number))}"
@@ -236,7 +236,7 @@ def parse(
 ) -> Gate:
     """Read a gate for a problem type, one of `METRICS`.
 
-    It may name these facets and these metrics of the team's own, beside the library's.
+    Besides the library's metrics, it may name these facets and these metrics of the team's own.
 
     Raises:
         GateError: with one sentence for the person who wrote the gate.
@@ -254,11 +254,11 @@ def parse(
 
 
 def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
-    """The gate that decides: the metric gate and, where there is one, the bias gate.
+    """The gate that decides: the metric gate and, if there is one, the bias gate.
 
     Raises:
-        GateError: if it is too long to be kept with the versions that pass it, or compares a
-            metric with the champion's on both sides.
+        GateError: if it is too long for a model package's metadata, or compares a metric with the
+            champion's on both sides.
     """
     gate = metric_gate if bias_gate is None else AllOf((metric_gate, bias_gate))
     _check_one_side(gate)
@@ -268,7 +268,7 @@ def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a metric of the team's own cannot be called so: the gate's language has that word."""
+    """Whether a team's own metric cannot have this name, because gates use it already."""
     known = {name for names in (METRICS, BIAS_METRICS) for part in names.values() for name in part}
     return name in known or name in (*FACET_METRICS, *_RESERVED)
 
@@ -276,7 +276,7 @@ def is_reserved(name: str) -> bool:
 def own_metrics_in(text: str) -> tuple[str, ...]:
     """The words of a gate that can only be metrics of the team's own, each once.
 
-    For who reads a gate that was checked before and has no settings beside it.
+    For reading a gate that was checked before, without its settings.
     """
     words = (token for token in _tokens(text) if METRIC_NAME.fullmatch(token))
     return tuple(dict.fromkeys(word for word in words if not is_reserved(word)))
@@ -297,14 +297,14 @@ def of_champion(gate: Gate) -> list[Comparison]:
 
 
 def differences(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What `evaluation.json` says of each metric that is compared with the champion's.
+    """The differences from the champion in `evaluation.json`.
 
     Args:
         section: its section of the champion.
 
     Returns:
-        Value and, of one that was measured, both models' values and the interval, by the metric's
-        name as a gate writes it.
+        By the metric's name as in a gate: the difference and, if it was measured, both models'
+        values and the interval.
     """
     found: dict[str, dict[str, Any]] = {}
     for key, content in section.items():
@@ -319,23 +319,23 @@ def differences(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _check_one_side(gate: Gate) -> None:
-    """Refuse a metric that must lie neither above nor below the champion's.
-
-    Where no version serves, the one difference that is written must pass every comparison with it,
-    and where the champion cannot be scored, none.
+    """Refuse a metric that is compared with the champion's on both sides. If no version serves,
+    step 3 writes one difference, which must pass every comparison with the champion; if the
+    champion cannot be scored, it must pass none.
     """
     first: dict[str, Comparison] = {}
     for comparison in of_champion(gate):
         other = first.setdefault(comparison.measured, comparison)
         if other.sign[0] != comparison.sign[0]:
             raise GateError(
-                f"expected comparisons of {comparison.measured} with {CHAMPION}."
-                f"{comparison.measured} on one side, got `{other}` and `{comparison}`"
+                f"expected comparisons of {comparison.measured} with "
+                f"{CHAMPION}.{comparison.measured} in one direction, got `{other}` and "
+                f"`{comparison}`"
             )
 
 
 def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
-    """The ways through a gate: a model passes it by passing all comparisons of one of them."""
+    """The ways through a gate: a model passes if it passes all comparisons of one way."""
     if isinstance(gate, Comparison):
         yield (gate,)
     elif isinstance(gate, AnyOf):
@@ -347,11 +347,10 @@ def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
 
 
 def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
-    """Refuse limits on bias that limit none: of the wrong side, or made optional by an `or`.
-
-    A facet that a comparison limits must be limited in every way through the gate, be it by
-    another comparison. A comparison with the champion stands in for none with a number: where no
-    version serves it passes every model.
+    """Refuse limits on bias without effect: on the wrong side, or made optional by an `or`. If a
+    comparison limits a facet, every way through the gate must limit it, though other comparisons
+    may do so. A comparison with the champion does not replace one with a number: if no version
+    serves, it passes every model.
 
     Raises:
         GateError: with one sentence for the person who wrote the gate.
@@ -365,13 +364,14 @@ def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
             limits = [c for c in of_facet if not c.is_of_champion] or of_facet
             if limits and not any(c in limits for c in way):
                 raise GateError(
-                    f"`{limits[0]}` decides nothing where `{AllOf(way)}` is enough: what an `or` "
-                    f"puts beside a limit on bias must limit the bias by {facet} too"
+                    f"`{limits[0]}` has no effect if `{AllOf(way)}` is enough: each side of an "
+                    f"`or` must limit the bias by {facet}"
                 )
 
 
 def holds(gate: Gate, value: Callable[[Comparison], float]) -> bool:
-    """Whether a model passes a gate, given the value of each metric: all are asked for."""
+    """Whether a model passes a gate, given a function for the metrics' values, which is called for
+    all."""
     if isinstance(gate, Comparison):
         return gate.holds(value(gate))
     outcomes = [holds(part, value) for part in gate.parts]
@@ -379,7 +379,7 @@ def holds(gate: Gate, value: Callable[[Comparison], float]) -> bool:
 
 
 def digest(gate: Gate) -> str:
-    """SHA-256 of the gate as it is understood, for the model package's metadata."""
+    """SHA-256 of the parsed gate, for the model package's metadata."""
     return hashlib.sha256(str(gate).encode()).hexdigest()
 
 
@@ -387,7 +387,7 @@ _SIGN_WORDS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
 
 
 def metadata(gate: Gate) -> str:
-    """The gate in the characters that SageMaker lets a model package's metadata have.
+    """The gate in the characters that SageMaker allows in a model package's metadata.
 
     Signs become words and brackets slashes: `auc gt 0.8 and /recall ge 0.7 or f1 gt 0.9/`.
     """
@@ -398,7 +398,7 @@ def metadata(gate: Gate) -> str:
 
 
 def written(text: str) -> str:
-    """A gate of a model package's metadata with its signs and brackets again."""
+    """A gate from a model package's metadata, with its signs and brackets restored."""
     for sign, word in _SIGN_WORDS.items():
         text = text.replace(f" {word} ", f" {sign} ")
     text = re.sub(r":(\w+)", r"[\1]", text)
@@ -459,18 +459,20 @@ def _term(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
     section = SECTIONS[names.problem] if is_own else ""
     is_of_champion = right.partition(".")[0].lower() == CHAMPION
     if is_of_champion and metric in WON_OR_LOST:
-        raise GateError(f"expected a number after `{metric} {sign}`, which compares with the "
-                        f"version that serves already, got `{right}`")  # fmt: skip
+        raise GateError(f"expected a number after `{metric} {sign}`, because {metric} already "
+                        f"compares with the version that serves, got `{right}`")  # fmt: skip
     if is_of_champion:
         number, rest = _offset(Comparison(metric, sign, 0, facet, is_of_champion=True), tokens[2:])
     else:
         number, rest = _number(right, f"{name} {sign}"), tokens[3:]
     comparison = Comparison(metric, sign, number, facet, section, is_of_champion)
-    return comparison if is_own else _decisive(comparison), rest  # of its own nothing is known
+    return comparison if is_own else _decisive(
+        comparison
+    ), rest  # the range of an own metric is unknown
 
 
 def _offset(plain: Comparison, tokens: list[str]) -> tuple[float, list[str]]:
-    """What is added to the champion's value of a metric, and the tokens after it."""
+    """The number added to the champion's metric, and the tokens after it."""
     name, rest = tokens[0], tokens[1:]
     match = _FACET_METRIC.fullmatch(name.partition(".")[2])
     got = f"{match[1]}[{match[2]}]" if match else name.partition(".")[2]
@@ -492,18 +494,18 @@ def _offset(plain: Comparison, tokens: list[str]) -> tuple[float, list[str]]:
 def _number(text: str, after: str) -> float:
     if not re.fullmatch(_NUMBER, text) or not math.isfinite(float(text)):
         raise GateError(f"expected a finite number after `{after}`, got `{text}`")
-    return float(text) + 0.0  # -0.0 is 0.0
+    return float(text) + 0.0  # turns -0.0 into 0.0
 
 
 def _decisive(comparison: Comparison) -> Comparison:
-    """Refuse a comparison that no model can fail, or none can pass: it decides nothing."""
+    """Refuse a comparison that every model passes, or every model fails."""
     least = -math.inf if comparison.metric == "r2" else 0.0
     most = math.inf if comparison.metric in UNBOUNDED else 1.0
     if comparison.is_of_champion:
         least, most = least - most, most - least
     number = comparison.number
     inside = least < number < most
-    # At an end, `> 0` and `<= 0` can still go either way, and so can `>= 1` and `< 1`.
+    # At a limit, `> 0` and `<= 0` can still pass or fail, and so can `>= 1` and `< 1`.
     if inside or number == (least if comparison.sign in (">", "<=") else most):
         return comparison
     if comparison.is_of_champion:
@@ -512,14 +514,15 @@ def _decisive(comparison: Comparison) -> Comparison:
         lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
         lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
     what = comparison.name if comparison.is_of_champion else comparison.metric
-    raise GateError(f"`{comparison}` decides nothing: {what} lies {lies}")
+    raise GateError(f"`{comparison}` decides nothing: {what} is always {lies}")
 
 
 def _check_side(comparison: Comparison) -> None:
-    """Refuse a comparison of a bias number that asks for bias, or that any amount of it passes."""
+    """Refuse a comparison of a bias metric that requires bias, or that any amount of bias
+    passes."""
     side, number = FAIR_SIDE[comparison.metric], comparison.number
     is_gap = side == "<"
-    what = "a gap without a sign, 0 at best" if is_gap else "a ratio, 1 at best"
+    what = "an absolute gap, at best 0" if is_gap else "a ratio, at best 1"
     if comparison.sign[0] != side:
         raise GateError(
             f"`{comparison}` asks for bias: {comparison.metric} is {what}; expected a gate that "
@@ -527,11 +530,11 @@ def _check_side(comparison: Comparison) -> None:
         )
     if comparison.is_of_champion:
         return
-    # Only where no group counts is a gap 1 or a ratio 0.
+    # A gap is 1, or a ratio 0, only if no group is counted.
     passes_all = comparison.sign == side and number == (1.0 if is_gap else 0.0)
     if passes_all and comparison.metric not in UNBOUNDED:
         raise GateError(
-            f"`{comparison}` decides nothing: {comparison.metric} is {what}, and every model passes"
+            f"`{comparison}` decides nothing: {comparison.metric} is {what}, so every model passes"
         )
 
 

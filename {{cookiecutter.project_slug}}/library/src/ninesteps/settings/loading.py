@@ -61,7 +61,7 @@ def load(
 
 
 def named_label(root: Path) -> str:
-    """`[data] label` of settings that may not load yet, as while a table is being drafted."""
+    """`[data] label` of settings that may not load yet, for example while a table is drafted."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
         content = tomllib.loads((root / "pipeline.toml").read_text(encoding="utf-8"))
         data = content.get("data")
@@ -97,7 +97,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def _check_problem(settings: Settings) -> None:
-    """What is set must suit the problem type."""
+    """Check that the settings suit the problem type."""
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
     _check_base(settings)
     _check_conversations(settings)
@@ -121,17 +121,17 @@ def _check_problem(settings: Settings) -> None:
         )  # fmt: skip
     if problem == "regression" and settings.data.positives:
         raise SettingsError(
-            f"expected none for a regression, whose label is a number, got "
+            "expected nothing for a regression, whose label is a number, got "
             f"{settings.data.positive!r}", "data", "positive",
         )  # fmt: skip
     if problem != "regression" and not settings.data.label_column.is_plain:
         raise SettingsError(
-            "expected none for a binary label, whose texts [data] positive names", "data",
+            "expected no such key for a binary label; [data] positive names its texts", "data",
             "label_column",
         )  # fmt: skip
     if problem != "regression" and settings.bias.threshold != "":
         raise SettingsError(
-            f"expected none for a binary label, got {settings.bias.threshold!r}",
+            f"expected nothing for a binary label, got {settings.bias.threshold!r}",
             "bias", "threshold",
         )  # fmt: skip
     if problem == "regression" and settings.bias.favourable_label != 1:
@@ -147,7 +147,8 @@ def _check_problem(settings: Settings) -> None:
 
 
 def _check_base(settings: Settings) -> None:
-    """A language model has a base, and nothing else has one or is judged by its replies."""
+    """Check that a language model has a base, and no other model has one or is judged by
+    replies."""
     is_language = settings.is_language_model
     if is_language and not settings.model.base:
         raise SettingsError(
@@ -156,8 +157,8 @@ def _check_base(settings: Settings) -> None:
         )  # fmt: skip
     if not is_language and settings.model.base:
         raise SettingsError(
-            f"expected none for a {settings.project.problem} problem, which is learnt from nothing "
-            f"but its table, got {settings.model.base!r}", "model", "base",
+            f"expected nothing for a {settings.project.problem} problem, which has no base "
+            f"model, got {settings.model.base!r}", "model", "base",
         )  # fmt: skip
     if is_language and settings.bias_is_managed:
         raise SettingsError(
@@ -167,8 +168,8 @@ def _check_base(settings: Settings) -> None:
     asked = [c.metric for c in gates.comparisons(settings.full_gate)]
     if "refusal_rate" in asked and not settings.judge.must_refuse:
         raise SettingsError(
-            "expected the file of prompts that must be refused, as the gate names refusal_rate, "
-            "got none", "judge", "must_refuse",
+            "expected the file of prompts that must be refused, because the gate names "
+            "refusal_rate, got none", "judge", "must_refuse",
         )  # fmt: skip
     if not is_language and settings.judge != Judge():
         raise SettingsError(
@@ -178,7 +179,7 @@ def _check_base(settings: Settings) -> None:
 
 
 def _check_conversations(settings: Settings) -> None:
-    """A language model learns from one column of conversations, and nothing else has any."""
+    """Check that a language model has one column of conversations, and no other model has any."""
     data, found = settings.data, settings.data.conversations
     if not data.file:
         return
@@ -194,8 +195,8 @@ def _check_conversations(settings: Settings) -> None:
         )  # fmt: skip
     if settings.is_language_model and settings.split.group:
         raise SettingsError(
-            "expected none for a language_model problem, whose rows of the same prompt stay "
-            f"together, got {settings.split.group!r}", "split", "group",
+            "expected nothing for a language_model problem, whose rows stay together by prompt, "
+            f"got {settings.split.group!r}", "split", "group",
         )  # fmt: skip
     for name in settings.context_columns:
         if name in found:
@@ -205,21 +206,21 @@ def _check_conversations(settings: Settings) -> None:
 
 
 def _check_hugging_face(settings: Settings) -> None:
-    """A language model's images must be there, and the one that trains asks for a GPU."""
+    """Check that a language model's images exist in the region, and that it trains on a GPU."""
     settings.check_images(settings.aws.region)
     compute = settings.compute
     evaluation = "evaluation_instance" if compute.evaluation_instance else "processing_instance"
     for key in ("training_instance", evaluation):
         if not re.fullmatch(GPU, getattr(compute, key)):
             raise SettingsError(
-                "expected an instance type with a GPU, such as ml.g5.xlarge, for which Hugging "
-                f"Face's training image is built, got {getattr(compute, key)!r}",
+                "expected an instance type with a GPU, such as ml.g5.xlarge, which Hugging "
+                f"Face's training image needs, got {getattr(compute, key)!r}",
                 "compute", key if key == "training_instance" else "evaluation_instance",
             )  # fmt: skip
 
 
 def _check_columns(settings: Settings) -> None:
-    """Columns that are named must be in the table, and of the expected type."""
+    """Check that the columns that settings name are in the table, with the expected types."""
     columns, has = settings.data.columns, ", ".join(settings.data.columns)
     named = [(facet.column, ("bias", "facets")) for facet in settings.facets]
     named += [(settings.bias.group_variable, ("bias", "group_variable"))]
@@ -238,12 +239,12 @@ def _check_columns(settings: Settings) -> None:
     for facet in settings.facets:
         _check_facet(facet, columns[facet.column], settings.data.missing)
     if settings.split.by == "time" and not settings.data.event_time:
-        raise SettingsError("expected 'hash' where [data] has no event_time, got 'time'",
+        raise SettingsError("expected 'hash' because [data] has no event_time, got 'time'",
                             "split", "by")  # fmt: skip
 
 
 def _check_event_times(settings: Settings) -> None:
-    """The column with the moments, in each environment, is no other column too."""
+    """Check that no other column has the name of the event time, in each environment."""
     data = settings.data
     stored = {data.stored_name(raw).lower() for raw in (data.record_id, data.label, *data.columns)}
     for features in _features_of_all(settings):
@@ -262,7 +263,7 @@ def _features_of_all(settings: Settings) -> list[Features]:
 
 
 def _check_group_names(settings: Settings) -> None:
-    """A query calls groups by their names in the settings, and each has a table of its own."""
+    """Check the names of groups, which queries use, and that each group has its own table."""
     for features in _features_of_all(settings):
         for key, groups in (("groups", features.groups), ("owned", features.owned)):
             for name in groups:
@@ -276,7 +277,7 @@ def _check_group_names(settings: Settings) -> None:
             path = ("features", "owned", name)
             if name in features.groups:
                 raise SettingsError(
-                    f"expected another name than those of [features.groups], got {name!r}", *path
+                    f"expected a name that is not in [features.groups], got {name!r}", *path
                 )
             if group.group in taken or group.table in taken.values():
                 raise SettingsError(
@@ -287,7 +288,7 @@ def _check_group_names(settings: Settings) -> None:
 
 
 def _check_division(settings: Settings) -> None:
-    """A table is divided once, whichever environment its rows are then put into."""
+    """Check that the features are in the same groups in every environment."""
 
     def columns(features: Features) -> dict[str, tuple[str, ...]]:
         return {name: group.columns for name, group in features.owned.items()}
@@ -298,14 +299,15 @@ def _check_division(settings: Settings) -> None:
         for group in got:
             if got[group] != wanted.get(group):
                 raise SettingsError(
-                    "expected the groups and columns of [features.owned], since a record is "
-                    f"divided alike in every environment, got {', '.join(got[group])}",
+                    "expected the groups and columns of [features.owned], because every "
+                    f"environment has the same, got {', '.join(got[group])}",
                     "environments", name, "features", "owned", group,
                 )  # fmt: skip
 
 
 def _check_owned_columns(settings: Settings) -> None:
-    """A feature lies in one group; id, label, groups to compare and moments in the main one."""
+    """Check that each feature is in one group, and that id, label, facets and moments are in the
+    main one."""
     data = settings.data
     main = [data.record_id, data.label, *settings.stored_columns]
     kept = {data.stored_name(raw).lower(): "the main group" for raw in main}
@@ -323,15 +325,15 @@ def _check_owned_columns(settings: Settings) -> None:
 
 
 def _check_dictionary(settings: Settings) -> None:
-    """What a feature is computed from must be a column that `features.py` gets."""
+    """Check that the columns a feature is computed from are columns that `features.py` gets."""
     known = (*settings.feature_columns, "event_time")
     for name, computed in settings.features.dictionary.items():
         for column in computed.columns:
             path = ("features", "dictionary", name, "columns")
             if column in settings.model.exclude:
                 raise SettingsError(
-                    f"expected columns that features.py gets, got {column!r}, which [model] "
-                    "exclude withholds", *path,
+                    f"expected columns that features.py gets, got {column!r}, which is in "
+                    "[model] exclude", *path,
                 )  # fmt: skip
             if column not in known:
                 raise SettingsError(
@@ -341,7 +343,7 @@ def _check_dictionary(settings: Settings) -> None:
 
 
 def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None:
-    """A facet's groups must be such as the column can have."""
+    """Check that a facet's groups can occur in its column."""
     if facet.threshold is not None and column.type != "number":
         raise SettingsError(
             f"expected a column of numbers for `{facet}`, got a {column.type}", "bias", "facets"
@@ -358,7 +360,7 @@ def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None
         )  # fmt: skip
     if none := [value for value in facet.values if value in missing]:
         raise SettingsError(
-            f"expected values, got {', '.join(none)} in `{facet}`, which [data] missing has",
+            f"expected values that are not in [data] missing, got {', '.join(none)} in `{facet}`",
             "bias", "facets",
         )  # fmt: skip
     if column.type == "number":
@@ -367,7 +369,8 @@ def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None
 
 
 def _check_number(facet: Facet, value: str) -> None:
-    """Numbers are compared as the texts that they are stored as: 1, and neither 1.0 nor 01."""
+    """Check that a number is written as it is stored, which groups are compared by: 1, not 1.0 or
+    01."""
     number = math.nan
     with contextlib.suppress(ValueError):
         number = float(value)
@@ -385,7 +388,7 @@ def _check_number(facet: Facet, value: str) -> None:
 
 
 def _check_stored_names(settings: Settings, grouping: list[tuple[str, tuple[str, str]]]) -> None:
-    """What the feature group keeps of the raw table has names that it takes, each another one."""
+    """Check that the raw columns in the feature group have allowed, different names there."""
     data, taken = settings.data, dict[str, str]()
     kept = {data.record_id: ("data", "record_id"), data.label: ("data", "label")}
     kept |= {raw: path for raw, path in reversed(grouping) if raw}
@@ -395,20 +398,20 @@ def _check_stored_names(settings: Settings, grouping: list[tuple[str, tuple[str,
         line = f'{json.dumps(raw, ensure_ascii=False)} = "{proposed_name(raw, others)}"'
         if not is_stored_name(name):
             raise SettingsError(
-                f"expected a name that a feature group takes ({FEATURE_NAME_RULE}; none of "
-                f"{', '.join(RESERVED_COLUMNS)}), got {raw!r}: put the line {line} into "
-                "[data.stored], and it is stored by that name", *path,
+                f"expected a name that a feature group allows ({FEATURE_NAME_RULE}; none of "
+                f"{', '.join(RESERVED_COLUMNS)}), got {raw!r}: add the line {line} to "
+                "[data.stored] to store it under that name", *path,
             )  # fmt: skip
         if other := taken.get(name.lower()):
             raise SettingsError(
-                f"expected names that differ in more than their case, got {other!r} and {raw!r}: "
-                f"put the line {line} into [data.stored], and it is stored by that name", *path,
+                f"expected names that differ in more than case, got {other!r} and {raw!r}: add "
+                f"the line {line} to [data.stored] to store it under that name", *path,
             )  # fmt: skip
         taken[name.lower()] = raw
 
 
 def _check_profile(settings: Settings, profile: Profile) -> None:
-    """What the profile requires, whatever else is set."""
+    """Check the profile's requirements."""
     rule = f"the profile {settings.project.profile} requires"
     if profile.problem and settings.project.problem != profile.problem:
         raise ProfileError(
@@ -418,7 +421,7 @@ def _check_profile(settings: Settings, profile: Profile) -> None:
     _check_floor(settings, profile)
     if absent := missing_facets(profile, settings.facets):
         raise ProfileError(
-            f"expected {', '.join(absent)} among the facets too, each value by itself, got "
+            f"expected facets over {', '.join(absent)} too, value by value, got "
             f"{settings.bias.facets!r}: {rule} {', '.join(profile.facets)}",
             "bias", "facets",
         )  # fmt: skip
@@ -442,12 +445,13 @@ def _check_profile(settings: Settings, profile: Profile) -> None:
     if seen := [name for name in profile.protected_columns if name not in excluded]:
         raise ProfileError(
             f"expected {', '.join(seen)} to be excluded too, got {list(excluded)}: {rule} models "
-            f"that do not see {', '.join(profile.protected_columns)}", "model", "exclude",
+            f"that do not use {', '.join(profile.protected_columns)}", "model", "exclude",
         )  # fmt: skip
 
 
 def _check_floor(settings: Settings, profile: Profile) -> None:
-    """No model passes the gate that fails the floor, and the gate asks for no recall above all."""
+    """Check that no model that fails the floor passes the gate, and that the gate's recall is not
+    too high."""
     written, rule = settings.gate.metric, f"the profile {settings.project.profile} requires"
     try:
         floor = profile.floor(settings.project.problem)
@@ -462,12 +466,13 @@ def _check_floor(settings: Settings, profile: Profile) -> None:
     if (settings.recall_target or 0) > profile.most_recall:
         raise ProfileError(
             f"expected a recall of at most {profile.most_recall:g}, got {written!r}: {rule} it, "
-            "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
+            "because a model that must find nearly all cases flags nearly everybody",
+            "gate", "metric",
         )  # fmt: skip
 
 
 def _check_bias_limits(settings: Settings) -> None:
-    """A gate that names bias limits it, whether or not the profile requires that."""
+    """Check that a gate that names bias limits it, even if the profile does not require that."""
     keys = tuple(facet.key for facet in settings.facets)
     for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
         try:

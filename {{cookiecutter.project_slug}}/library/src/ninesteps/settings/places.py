@@ -1,7 +1,6 @@
-"""Where a setting is in a TOML file: the line of its key, or of the table that should have it.
-
-`tomllib` keeps no lines. The text is known to be TOML, so its lines can be read more simply than
-TOML is: what begins a line is a table's header, a key, or a part of a value that goes on.
+"""The line of a setting in a TOML file: that of its key, or of the table that should have it.
+`tomllib` keeps no line numbers. The text is known to be valid TOML, so a simple reading is enough:
+a line begins with a table's header, a key, or the rest of a value.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _LONG = re.compile("\"\"\"|'''")
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:
-    """The line of a key, from 1 on; of a key that is not there, that of the innermost table.
+    """The line of a key, counted from 1; for a missing key, that of the innermost table.
 
     A key of an inline table is on the line that the inline table begins on.
 

@@ -1,6 +1,5 @@
-"""TOML tables as data classes: strict, and every error is one sentence that names the key.
-
-Standard library alone: the template's hook loads settings before anything is installed.
+"""Reads TOML tables as data classes: strictly, with one sentence that names the key for each error.
+Standard library only: the template's hook loads settings before anything is installed.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ from ninesteps.nearest import did_you_mean
 Table = TypeVar("Table")
 
 Notify = Callable[[str], None]
-"""Takes a sentence for the person who wrote a file: it can be used, and should be changed."""
+"""Takes a sentence for the author of a file that can be used but should be changed."""
 
 MISSING = "this key is missing"
 
 LONGEST_SHOWN = 400
-"""Characters of a value that a message quotes."""
+"""The most characters of a value that a message quotes."""
 
 MARKS = {
     codecs.BOM_UTF8: "UTF-8 with one",
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-"""What a file of another encoding begins with."""
+"""How files in other encodings begin."""
 
 LARGEST_FILE = 10_000_000
 """Bytes: the settings of a table with thousands of columns take a tenth of it."""
 
 NOT_IN_FILE = {"in_file": False}
-"""Metadata of a field that follows from where the table stands, and is no key of it."""
+"""Metadata of a field that is not a key in the file."""
 
 
 class RuleBroken(ValueError):
@@ -58,13 +57,13 @@ def require(condition: object, key: str, value: object, expected: str) -> None:
 
 
 def is_in_repository(path: str) -> bool:
-    """Whether a path is relative and leads nowhere out of the repository, by its text."""
+    """Whether a path's text is relative and stays in the repository."""
     is_relative = re.fullmatch(r"[^/\\:]+(/[^/\\:]+)*", path) is not None
     return is_relative and ".." not in path.split("/")
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: not all of a long one, and nothing is too deep or large."""
+    """A value as a message quotes it, shortened if long; works for any depth and size."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # an integer of thousands of digits
@@ -75,8 +74,8 @@ def shown(value: object) -> str:
 def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice: None) -> Table:
     """Read a file of a repository as a data class.
 
-    A data class may have `RENAMED`, the new name of each key that was once called otherwise: the
-    old one is read as the new one, and a notice says so.
+    A data class may have `RENAMED`, from old names of keys to new ones: an old name is read as the
+    new one, and a notice says so.
 
     Raises:
         SettingsError: with one sentence that names the key.
@@ -94,10 +93,10 @@ def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice
 
 
 def with_changes(table: Table, changes: Mapping[str, object], *path: str) -> Table:
-    """A data class with other values for the keys that a second table has, of the same names.
+    """A data class with the values of a second table for the keys that it has.
 
     Args:
-        path: where that table stands in its file, for a message.
+        path: that table's path in its file, for a message.
 
     Raises:
         SettingsError: with one sentence that names the key.
@@ -108,7 +107,7 @@ def with_changes(table: Table, changes: Mapping[str, object], *path: str) -> Tab
 
 
 def _as_toml(value: Any) -> Any:
-    """A data class's value as TOML has it."""
+    """A data class's value as TOML types."""
     if dataclasses.is_dataclass(value):
         names = (f.name for f in dataclasses.fields(value) if f.metadata.get("in_file", True))
         return {name: _as_toml(getattr(value, name)) for name in names}
@@ -127,7 +126,7 @@ def _text(file: Path) -> str:
     """A file's text.
 
     Raises:
-        SettingsError: if it is no text in UTF-8, or too large.
+        SettingsError: if it is not UTF-8 text, or too large.
     """
     with file.open("rb") as opened:
         content = opened.read(LARGEST_FILE + 1)
@@ -140,7 +139,7 @@ def _text(file: Path) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise SettingsError(f"expected a text in UTF-8, got other bytes in line {line}") from None
+        raise SettingsError(f"expected UTF-8 text, got other bytes in line {line}") from None
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def _parse(text: str) -> dict[str, Any]:
         raise SettingsError(f"not valid TOML: {error}") from None
     except RecursionError:
         raise SettingsError("not valid TOML: its values are nested too deeply") from None
-    except ValueError:  # of int(), which reads no more than some thousands of digits
+    except ValueError:  # from int(), which has a limit of a few thousand digits
         raise SettingsError("not valid TOML: a number has too many digits") from None
 
 
@@ -191,7 +190,7 @@ def _renamed(
     """The table with old names of keys replaced by the new ones."""
     for old, new in names.items():
         if old in table and new in table:
-            raise SettingsError(f"expected {new} alone, its new name, got both", *path, old)
+            raise SettingsError(f"expected only {new}, its new name, got both", *path, old)
         if old in table:
             place = f"[{'.'.join(path)}] {old}" if path else old
             notify(f"{place}: this key is now called {new}; the old name still works")
@@ -199,7 +198,7 @@ def _renamed(
 
 
 def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> Any:
-    if hint is Any:  # read later, with what it stands beside
+    if hint is Any:  # read later, with the tables that it belongs to
         return value
     if dataclasses.is_dataclass(hint):
         return _read(hint, value, path, notify)
