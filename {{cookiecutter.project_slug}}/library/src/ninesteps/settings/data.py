@@ -78,7 +78,7 @@ class Quality:
     """The shares of unusable values above which a run stops; 1 is no limit."""
 
     unreadable: float = 0.05  # the share of a column's values: unreadable dates, unknown categories
-    # the share of rows that are left out: no id, label or moment, or a repeated id
+    # the share of rows that are left out: no id, label or time, or a repeated id
     dropped: float = 0.2
     out_of_range: float = 0.0  # the share of a column's values below its min or above its max
     missing: float = 0.0  # the share of rows without a value in a required column
@@ -126,8 +126,8 @@ class Data:
     # the names of raw columns in the feature group, where they differ
     stored: dict[str, str] = field(default_factory=dict)
     quality: Quality = field(default_factory=Quality)
-    snapshot: str = ""  # the moment that all rows describe, if no column has one
-    event_time: str = ""  # the column with the moment that each row describes
+    snapshot: str = ""  # the time that all rows describe, if no column has one
+    event_time: str = ""  # the column with the time that each row describes
     event_time_format: str = ""  # that column's strptime format, if it is not ISO 8601
     window_days: int = 0  # the greatest age of a record at AsOf; older ones are left out; 0: any
 
