@@ -146,5 +146,5 @@ def test_a_champion_of_other_features_refuses_the_model_and_says_which(serving: 
         "champion the champion needs first_last_days_diff, which the test split does not have: no "
         "comparison with it passes"
     ) in text
-    assert "was false" in text
+    assert "the model fails the gate" in text
     assert last(serving)["status"] == "Succeeded"

@@ -162,7 +162,9 @@ def test_a_refused_model_is_a_completed_run(render: Render) -> None:
     short_by = 0.999 - float(values["auc"])
     assert f"auc {values['auc']} > 0.999  fails by {short_by:.4g}" in done.stdout
     assert f"recall {values['recall']} > 0.1  passes by" in done.stdout
-    assert "registered nothing: CheckAUCScoreChurnEvaluation was false" in done.stdout
+    assert (
+        "registered nothing: the model fails the gate CheckAUCScoreChurnEvaluation" in done.stdout
+    )
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
 
 

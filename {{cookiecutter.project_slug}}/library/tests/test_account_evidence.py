@@ -136,7 +136,7 @@ def test_what_a_refusal_passes_over_says_why(service: Service) -> None:
     steps = {step.name: step for step in facts.steps}
     assert (steps["Register"].status, steps["Register"].reason) == (
         "Skipped",
-        "Check was false",
+        "the model fails the gate Check",
     )
     assert steps["Check"].outcome is False
     assert facts.registered == ""

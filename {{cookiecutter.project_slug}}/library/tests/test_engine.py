@@ -135,12 +135,14 @@ def test_the_branch_that_is_not_taken_is_skipped(
     gate = condition("Check", holds, then=yes, otherwise=no)
     later = bench.processing("Later", "pass", DependsOn=["No"])
     execution = bench.run(bench.evaluation({"auc": auc}), gate, later)
-    outcome = "true" if taken == "Yes" else "false"
+    outcome = "passes" if taken == "Yes" else "fails"
     steps = how(execution)
     assert execution.status == "Succeeded"
     assert execution.steps["Check"].outcome is (taken == "Yes")
     assert steps[taken] == steps[f"After{taken}"] == ("Succeeded", "")
-    assert steps[left] == steps[f"After{left}"] == ("Skipped", f"Check was {outcome}")
+    assert (
+        steps[left] == steps[f"After{left}"] == ("Skipped", f"the model {outcome} the gate Check")
+    )
     assert steps["Later"] == (("Succeeded", "") if taken == "No" else ("Skipped", "No skipped"))
 
 
@@ -149,7 +151,7 @@ def test_a_condition_inside_a_branch_is_asked_only_there(bench: Bench) -> None:
     for number, steps in {
         1: {"Inner": ("Succeeded", ""), "Deep": ("Succeeded", "")},
         2: {
-            "Inner": ("Skipped", "Outer was false"),
+            "Inner": ("Skipped", "the model fails the gate Outer"),
             "Deep": ("Skipped", "Inner skipped"),
         },
     }.items():

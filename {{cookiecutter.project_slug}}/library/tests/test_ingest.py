@@ -597,6 +597,8 @@ def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) ->
     ("function", "sentence"),
     [
         (lambda table, _: table["gone"], "feature_store/features.py: line ?: KeyError: 'gone'"),
+        (lambda table, _: table["speceis"],
+         "feature_store/features.py: line ?: KeyError: 'speceis'; did you mean 'species'?"),
         (lambda table, _: None,
          "feature_store/features.py: expected the table's 3 rows in their order, got None"),
         (lambda table, _: table[["age"]].iloc[1:],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -1069,6 +1070,20 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     monkeypatch.chdir(root)
     yield root
     here.root.cache_clear()
+
+
+def test_a_table_that_git_would_commit_is_named(repository: Path) -> None:
+    def notices() -> str:
+        return CliRunner().invoke(main.main, ["schema", "data/pets.csv"]).stderr
+
+    assert notices() == ""  # no work tree of git
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert notices() == (
+        "pipeline: notice: git does not ignore data/pets.csv: if its rows are people, add it to "
+        ".gitignore\n"
+    )
+    (repository / ".gitignore").write_text("data/\n", encoding="utf-8")
+    assert notices() == ""
 
 
 def test_the_file_is_named_from_the_repository_on_wherever_the_command_is_given(

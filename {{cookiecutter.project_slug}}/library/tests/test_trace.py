@@ -192,7 +192,7 @@ def test_an_index_has_no_id_and_is_read_once_for_each_content(
 ) -> None:
     """A split that has it ends the search: the second run is not looked through beyond it."""
     first = trace(monkeypatch, "007").stderr
-    assert first.count("reading ids for the first time") == 1
+    assert first.count("building an index") == 1
     assert "reading ids" not in trace(monkeypatch, "Ünï").stderr
     indexes = sorted((here / ".local/trace").glob("*.ids"))
     assert len(indexes) == 1 + 4 + 1  # of the table; of the first run's four files; of the other's

@@ -27,6 +27,7 @@ def schema(
     the one in pipeline.toml, if the table has that column.
     """
     from ninesteps.feature_store.drafting.draft import Decisions, draft
+    from ninesteps.repository import identity
 
     root = here.root_or_none()
     decided = Decisions(label, missing, values)
@@ -40,6 +41,10 @@ def schema(
 
         drafted.write(root, text)
         click.echo(f"\n{drafted.NAME} has this draft: read its comments", err=True)
+    if identity.is_untracked(file):
+        here.show_notice(
+            f"git does not ignore {file}: if its rows are people, add it to .gitignore"
+        )
 
 
 def _path_in_settings(file: Path, root: Path | None) -> str:

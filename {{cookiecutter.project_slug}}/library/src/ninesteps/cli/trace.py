@@ -141,7 +141,7 @@ def _reading() -> Callable[[str], None]:
 
     def tell(what: str) -> None:
         if not told:
-            say = "reading ids for the first time: the next trace uses an index"
+            say = "reading the ids of every file and building an index; the next trace is faster"
             click.echo(say, err=True)
         told.append(what)
 

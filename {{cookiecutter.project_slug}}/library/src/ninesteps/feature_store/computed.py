@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ninesteps.errors import FeaturesError
+from ninesteps.nearest import did_you_mean
 
 if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     from computed_features import as_numbers, call, compute
@@ -17,8 +18,11 @@ __all__ = ["as_numbers", "call", "compute", "told_of_the_file"]
 
 
 @contextmanager
-def told_of_the_file() -> Iterator[None]:
+def told_of_the_file(columns: Collection[str]) -> Iterator[None]:
     """Turn an error of the team's features into one that names their file.
+
+    Args:
+        columns: of the table; the nearest of them is named where a key is unknown.
 
     Raises:
         FeaturesError: instead of a ValueError.
@@ -26,4 +30,8 @@ def told_of_the_file() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise FeaturesError(f"feature_store/features.py: {error}") from error
+        own = error.__cause__
+        key = own.args[0] if isinstance(own, KeyError) and own.args else None
+        is_unknown = isinstance(key, str) and key not in columns
+        near = did_you_mean(key, columns) if is_unknown else ""
+        raise FeaturesError(f"feature_store/features.py: {error}{near}") from error

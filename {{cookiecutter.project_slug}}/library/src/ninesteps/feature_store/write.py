@@ -79,7 +79,7 @@ def try_features(table: RawTable, settings: Settings) -> list[str]:
     team = modules.features(settings.root)
     rows = next(table.parts()).head(MOST_TRIED)
     owned = {name: group.columns for name, group in settings.features.owned.items()}
-    with told_of_the_file():
+    with told_of_the_file(rows.columns):
         _found(team, rows)
         computed = _Features(settings, team).of(rows)
         records = _Records(settings, len(rows), datetime.now(UTC)).of(rows, computed)
@@ -144,7 +144,7 @@ def _write(
             for name, location in locations.items()
         }
         for rows in table.parts():
-            with told_of_the_file():
+            with told_of_the_file(rows.columns):
                 found.update(_found(team, rows))
                 part = records.of(rows, computed.of(rows))
             both = [schema or part.schema, part.schema]

@@ -51,6 +51,7 @@ from ninesteps.local.step_cache import Keys, outputs_unchanged
 from ninesteps.local.step_context import StepContext, StepResult
 from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances, prepare_search
 from ninesteps.local.storage import Storage, files_of
+from ninesteps.local.verdict import of_gate
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
 
@@ -328,7 +329,7 @@ class _Runner:
             condition, needed = step.branch
             outcome = steps[condition].outcome
             if outcome is not None and outcome is not needed:
-                return f"{condition} was {'true' if outcome else 'false'}"
+                return of_gate(condition, outcome)
         for name in sorted(step.waits_for):
             if steps[name].status in (FAILED, SKIPPED):
                 return f"{name} {steps[name].status.lower()}"

@@ -10,6 +10,11 @@ def is_failed_gate(kind: str, outcome: bool | None) -> bool:
     return kind == "Condition" and outcome is False
 
 
+def of_gate(condition: str, outcome: bool) -> str:
+    """Why a step on the branch that was not taken was skipped."""
+    return f"the model {'passes' if outcome else 'fails'} the gate {condition}"
+
+
 def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
     """How a run here, or an execution in an account, ended.
 

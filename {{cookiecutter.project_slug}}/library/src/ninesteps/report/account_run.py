@@ -18,7 +18,7 @@ from ninesteps.definition.step_names import numbered, step_name
 from ninesteps.infrastructure import account, own_feature_group, serving
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
-from ninesteps.local.verdict import is_failed_gate
+from ninesteps.local.verdict import is_failed_gate, of_gate
 from ninesteps.registry.account import (
     SAME_MODEL_AS,
     approved,
@@ -411,9 +411,9 @@ def _said(kind: str, outcome: bool | None, source: str, status: str) -> str:
 def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: str) -> StepFacts:
     """A step that the service does not list: on a branch not taken, or not begun."""
     reason, state = "", WAITING
-    if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
-        value = "true" if outcomes[step.branch[0]] else "false"
-        state, reason = SKIPPED, f"{step.branch[0]} was {value}"
+    outcome = outcomes.get(step.branch[0]) if step.branch else None
+    if step.branch and outcome is not None and outcome is not step.branch[1]:
+        state, reason = SKIPPED, of_gate(step.branch[0], outcome)
     elif status not in GOES_ON:
         state, reason = SKIPPED, f"the execution is {status.lower()}"
     return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,

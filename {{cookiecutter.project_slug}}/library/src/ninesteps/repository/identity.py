@@ -1,4 +1,4 @@
-"""Who sits at this machine, and at which commit: as far as git, or the login, can tell."""
+"""What git says of a repository: who uses it, its commit, and files that are not tracked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def commit(repository: Path) -> str:
     if not head:
         return ""
     return f"{head} with changes" if _asked(repository, "status", "--porcelain") else head
+
+
+def is_untracked(file: Path) -> bool:
+    """Whether a file is in a work tree of git that neither tracks nor ignores it."""
+    asked = ("status", "--porcelain", "--untracked-files=all", "--", file.name)
+    return _asked(file.absolute().parent, *asked).startswith("??")
 
 
 def _git(repository: Path) -> dict[str, str]:

@@ -98,7 +98,7 @@ def address(rehearsal: Rehearsal) -> str:
     url = f"http://127.0.0.1:{rehearsal.port()}/invocations"
     if not rehearsal.settings.is_language_model:
         return url
-    return f"{url}, with the type application/json:\n{CONVERSATION}"
+    return f"{url}\nsend it application/json:\n{CONVERSATION}"
 
 
 def decided(last: Mapping[str, Any]) -> Iterator[str]:

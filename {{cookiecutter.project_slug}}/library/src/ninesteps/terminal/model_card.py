@@ -6,25 +6,36 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from ninesteps.report.formatting import number
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.lines import wrapped
 
 _CONSOLE = Console(highlight=False)
 _SCALAR = (str, int, float)
+
+LEAST, MOST = 14, 30
+"""Columns of the labels, with the space around them; a longer label is on a line of its own."""
 
 
 def show(content: dict[str, Any]) -> None:
     """Show a card."""
     for key, part in content.items():
         _CONSOLE.print(f"[bold]{_words(key)}[/]")
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style="dim", min_width=14, max_width=28)
-        grid.add_column(overflow="fold")
-        for label, text in _lines(part):
-            grid.add_row(f"  {escape(label)}", escape(text))
-        _CONSOLE.print(grid)
+        rows = [(f"  {label}", text) for label, text in _lines(part)]
+        indent = min(MOST, max([LEAST, *(len(label) + 2 for label, _ in rows)]))
+        for label, text in rows:
+            for line in _row(label, text, indent):
+                _CONSOLE.print(line, soft_wrap=True)
+
+
+def _row(label: str, text: str, indent: int) -> Iterator[str]:
+    """A label and its value as markup of rich; no URI or digest is broken, so it can be copied."""
+    if len(label) + 2 > indent:
+        yield f"[dim]{escape(label)}[/]"
+        label = ""
+    body = wrapped(text, " " * indent, indent).removeprefix(" " * indent)
+    yield f"[dim]{escape(label):<{indent}}[/]{escape(body)}"
 
 
 def _lines(part: Any, label: str = "") -> Iterator[tuple[str, str]]:

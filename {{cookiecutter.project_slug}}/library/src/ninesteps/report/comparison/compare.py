@@ -383,9 +383,13 @@ def _images(side: Side) -> list[str]:
 
 
 def _stamp(side: Side, key: str) -> str | None:
-    """What the registered version says of itself; None of a run that registered none."""
+    """What a registered version records of itself; of a run that registered none, its definition.
+
+    The text of a definition is known before a run, so a run that failed its gate has it too.
+    """
     for step in side.facts.step("RegisterModel"):
-        value = step.answer.get("CustomerMetadataProperties", {}).get(key)
+        made = step.answer or step.arguments
+        value = made.get("CustomerMetadataProperties", {}).get(key)
         return None if value is None else str(value)
     return None
 
