@@ -412,7 +412,7 @@ def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
 
 def test_one_step_alone(used: Repository) -> None:
     done = used.pipeline("run", "--only", "ChurnEvalBestModel")
-    assert "registered nothing: only ChurnEvalBestModel was asked for" in done.stdout
+    assert "registered nothing: only ChurnEvalBestModel was selected" in done.stdout
     skipped = [s["step"] for s in last(used)["steps"] if s["status"] == "Skipped"]
     assert skipped == ["ChurnCreateModel", *STEPS[4:], "CheckAUCScoreChurnEvaluation",
                        "RegisterChurnModel"]  # fmt: skip

@@ -166,10 +166,11 @@ def endpoint(stop: bool, example: bool, as_json: bool) -> None:
     else:
         from ninesteps.terminal.console import Console
         from ninesteps.terminal.deployment import address, decided, table
+        from ninesteps.terminal.lines import at_terminal
 
         Console().print(table(status))
         for line in decided(status["last"]):
-            click.echo(line)
+            click.echo(at_terminal(line))
         click.echo(address(rehearsal))
 
 
@@ -211,6 +212,7 @@ def _follow(
     import asyncio
 
     from ninesteps.terminal.deployment import address, follow, sentence
+    from ninesteps.terminal.lines import at_terminal
 
     last = asyncio.run(follow(rehearsal, known, traffic, as_json))
     here.record_lineage()
@@ -221,7 +223,7 @@ def _follow(
                          for s, count in sorted(last.get("sent", {}).items()))  # fmt: skip
         if traffic and not sent:
             sent = "nothing, because no version was served meanwhile"
-        click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
+        click.echo(at_terminal(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}"))
         if rehearsal.is_running():
             click.echo(address(rehearsal))
     if last["outcome"] != expected:
