@@ -35,7 +35,7 @@ SETTINGS = {
     ("aws", "region"): "aws_region",
     ("notify", "email"): "notification_email",
 }
-"""Where each answer stands in `pipeline.toml`: (table, key)."""
+"""The place of each answer in `pipeline.toml`: (table, key)."""
 
 CONFLICTS = {
     ("tuning", "objective"): "problem_type",
@@ -44,17 +44,17 @@ CONFLICTS = {
     ("bias", "favourable_label"): "problem_type",
     ("bias", "threshold"): "problem_type",
 }
-"""Settings that are no answers: which answer is at fault where they do not fit together."""
+"""Settings that are not answers: the answer to blame if they do not fit together."""
 
 LIBRARY = Path("library")
-"""The library's source, which lies here: no hook can reach the template's own folder."""
+"""The library's source, in the new folder: a hook cannot reach the template's own folder."""
 
 OVERLAYS = {"problems": "problem_type", "scenarios": "scenario", "ci": "ci"}
-"""Folders of files that a choice lays over those in place, by the question that chooses. The later
-one is laid over the one before it."""
+"""Folders with the files of a choice, which replace those in place, by question. Later folders
+replace files of earlier ones."""
 
 LEFTOVERS = (".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
-"""What working inside the template's folder leaves there: no part of a new repository."""
+"""What work in the template's folder leaves there; not part of a new repository."""
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
     from ninesteps.settings import loading
 
     try:
-        # At an update `pipeline check` judges pipeline.toml, not a hook the answers of long ago.
+        # At an update `pipeline check` judges pipeline.toml; the hook has only the old answers.
         settings = loading.load(Path.cwd(), with_floors=not is_update())
     except SettingsError as error:
         question = (SETTINGS | CONFLICTS).get(error.path)
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def next_commands(folder: Path) -> str:
-    """What to type now, in the shell of this machine."""
+    """The next commands, for this machine's shell."""
     is_windows = os.name == "nt"
     place = subprocess.list2cmdline([str(folder)]) if is_windows else shlex.quote(str(folder))
     lines = [f"cd {place}"]
@@ -108,7 +108,7 @@ def next_commands(folder: Path) -> str:
 
 
 def lay_over(folder: Path, question: str, choice: str) -> None:
-    """Put a choice's files over those in place, a scenario's data instead of theirs."""
+    """Replace files by those of a choice; a scenario's data replaces the whole folder."""
     overlay = folder / choice
     if overlay.is_dir():
         if question == "scenario":
@@ -143,9 +143,9 @@ def toml_string(value: str) -> str:
 
 
 def undo() -> None:
-    """Empty this folder: the first hook goes on in an empty one alone, so that all is ours.
+    """Empty this folder: the first hook accepts only an empty one, so everything in it is new.
 
-    cookiecutter removes a folder that it made, and leaves one that was there (its -f) as it is.
+    cookiecutter removes a folder that it created, but leaves one that existed before (its -f).
     """
     for path in Path().iterdir():
         if path.is_dir() and not path.is_symlink():
@@ -154,14 +154,14 @@ def undo() -> None:
             path.unlink(missing_ok=True)
 
 
-# What follows stands in both hooks, since a hook can import nothing of the template.
+# Both hooks have the lines below, because a hook cannot import from the template.
 
 
 def ask_again(refused: str) -> str:
-    """The command that gives the same answers again, the refused one last; empty if none can.
+    """The command that gives the same answers again, the refused one last; empty if there is none.
 
-    An answer that is the scenario's own is left out. There is no command where an answer does not
-    fit into a line of a shell, or where cookiecutter would run it as Jinja.
+    It leaves out answers that are the scenario's defaults. There is no command if an answer does
+    not fit on a shell's line, or if cookiecutter would run it as Jinja.
     """
     own = ANSWERS["_scenarios"][ANSWERS["scenario"]]
     answers = {
@@ -197,16 +197,16 @@ def ask_again(refused: str) -> str:
 
 
 def template_address() -> str:
-    """Where the template lies, as it was typed, without a password or a token."""
+    """The template's address as it was typed, without a password or token."""
     address = str(ANSWERS.get("_template") or "TEMPLATE")
     return re.sub(r"^(https?://)(?:[^/@]*@)?([^?#]*).*", r"\1\2", address)
 
 
 def is_update() -> bool:
-    """Whether `cruft update` or `cruft diff` renders what a repository was made of.
+    """Whether `cruft update` or `cruft diff` is rendering.
 
-    Neither says so to a hook. Both render in a folder of their own below that of temporary files,
-    beside another one that has a clone of the template and what is compared.
+    They do not tell a hook. Both render in their own folder below that of temporary files, beside
+    another one with a clone of the template and what is compared.
     """
     temporary = Path.cwd().resolve().parent.parent
     if "_commit" not in ANSWERS or temporary != Path(tempfile.gettempdir()).resolve():

@@ -19,11 +19,11 @@ RESERVED = {"aux", "con", "nul", "prn", *(f"{d}{n}" for d in ("com", "lpt") for 
 """Names that no folder can have on Windows."""
 
 TURNED = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Marks that make a text read otherwise than it stands (Unicode TR 36): nobody could review it."""
+"""Marks that show a text in another order (Unicode TR 36), so that nobody could review it."""
 
 
 def is_line(text: str) -> bool:
-    """Whether a text is one line that a person can read and a file can hold."""
+    """Whether a text is one line that a person can read and a file can store."""
     unfit = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, line breaks
     return not any(unicodedata.category(c) in unfit or c in TURNED for c in text)
 
@@ -48,7 +48,7 @@ def refuse_slug(slug: str) -> None:
 
 
 def main() -> None:
-    """Refuse what no file should be written for."""
+    """Refuse such answers before any file is written."""
     for question, answer in ANSWERS.items():
         if question.startswith("_"):
             continue
@@ -56,8 +56,8 @@ def main() -> None:
             sys.exit(f"{question}: expected a text, got {answer!r}")
         if not is_line(answer):
             sys.exit(f"{question}: expected one line of text, got {answer!a}")
-    # The slug as it was answered: cookiecutter makes the folder before any hook runs, so where the
-    # slug cannot name one, cookiecutter.json replaces it by another.
+    # The slug as it was answered: cookiecutter creates the folder before any hook runs, so
+    # cookiecutter.json replaces a slug that cannot name one.
     refuse_slug(ANSWERS["__project_slug"])
     refuse_files(Path.cwd())
 
@@ -66,14 +66,14 @@ def undo() -> None:
     """Nothing was written."""
 
 
-# What follows stands in both hooks, since a hook can import nothing of the template.
+# Both hooks have the lines below, because a hook cannot import from the template.
 
 
 def ask_again(refused: str) -> str:
-    """The command that gives the same answers again, the refused one last; empty if none can.
+    """The command that gives the same answers again, the refused one last; empty if there is none.
 
-    An answer that is the scenario's own is left out. There is no command where an answer does not
-    fit into a line of a shell, or where cookiecutter would run it as Jinja.
+    It leaves out answers that are the scenario's defaults. There is no command if an answer does
+    not fit on a shell's line, or if cookiecutter would run it as Jinja.
     """
     own = ANSWERS["_scenarios"][ANSWERS["scenario"]]
     answers = {
@@ -109,16 +109,16 @@ def ask_again(refused: str) -> str:
 
 
 def template_address() -> str:
-    """Where the template lies, as it was typed, without a password or a token."""
+    """The template's address as it was typed, without a password or token."""
     address = str(ANSWERS.get("_template") or "TEMPLATE")
     return re.sub(r"^(https?://)(?:[^/@]*@)?([^?#]*).*", r"\1\2", address)
 
 
 def is_update() -> bool:
-    """Whether `cruft update` or `cruft diff` renders what a repository was made of.
+    """Whether `cruft update` or `cruft diff` is rendering.
 
-    Neither says so to a hook. Both render in a folder of their own below that of temporary files,
-    beside another one that has a clone of the template and what is compared.
+    They do not tell a hook. Both render in their own folder below that of temporary files, beside
+    another one with a clone of the template and what is compared.
     """
     temporary = Path.cwd().resolve().parent.parent
     if "_commit" not in ANSWERS or temporary != Path(tempfile.gettempdir()).resolve():

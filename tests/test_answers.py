@@ -336,7 +336,7 @@ def hook(name: str) -> str:
 
 
 def test_what_both_hooks_need_is_the_same_in_both() -> None:
-    _, mark, before = hook("pre").partition("# What follows stands in both hooks")
+    _, mark, before = hook("pre").partition("# Both hooks have the lines below")
     assert mark
     assert hook("post").partition(mark)[2] == before
 

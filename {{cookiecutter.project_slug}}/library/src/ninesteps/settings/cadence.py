@@ -1,5 +1,6 @@
-"""The small language of cadences: `monthly`, `cron(0 6 1 * ? *)`, `rate(12 hours)`, `none`. A
-cadence becomes an EventBridge Scheduler expression. Its next firings are computed here, so that a
+"""The small language of cadences: `monthly`, `cron(0 6 1 * ? *)`, `rate(12 hours)`, `none`.
+
+A cadence becomes an EventBridge Scheduler expression. Its next firings are computed here, so that a
 schedule that never fires is refused before anything is built. Standard library only.
 
 Grammar::

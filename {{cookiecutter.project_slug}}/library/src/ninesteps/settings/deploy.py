@@ -1,5 +1,6 @@
-"""`[deploy]`: how an approved version takes over, and the alarms that roll it back. UpdateEndpoint
-takes this policy; the local rehearsal follows the same document.
+"""`[deploy]`: how an approved version takes over, and the alarms that roll it back.
+
+UpdateEndpoint takes this policy; the local rehearsal follows the same document.
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
 """
 

@@ -1,7 +1,8 @@
-"""The small language of facets: `gender, age>=40, ethnicity=a|b, location`. A name alone compares
-each of its values with all others; `=` names the values of one group; `>=` and `>` compare the
-group above a number with the rest. Standard library only: the template's hook reads facets before
-anything is installed.
+"""The small language of facets: `gender, age>=40, ethnicity=a|b, location`.
+
+A name alone compares each of its values with all others; `=` names the values of one group; `>=`
+and `>` compare the group above a number with the rest. Standard library only: the template's hook
+reads facets before anything is installed.
 """
 
 from __future__ import annotations

@@ -198,8 +198,9 @@ class Features:
 
     @property
     def owned_groups(self) -> dict[str, Features]:
-        """The further own groups, each as if it were the main one. What handles the main group can
-        then handle each of them.
+        """The further own groups, each as if it were the main one.
+
+        What handles the main group can then handle each of them.
         """
         return {
             name: dataclasses.replace(

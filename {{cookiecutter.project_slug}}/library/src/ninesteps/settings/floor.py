@@ -32,10 +32,11 @@ def implies(gate: Gate, floor: Gate) -> bool:
 
 
 def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
-    """The first part of the floor that the gate does not ensure; None if it ensures all. Checks one
-    comparison of one metric at a time, so it does not see what two metrics imply together, such as
-    an f1 from precision and recall. The time grows with the ways through the gate: a gate that fits
-    into a model package has at most a few thousand.
+    """The first part of the floor that the gate does not ensure; None if it ensures all.
+
+    Checks one comparison of one metric at a time, so it does not see what two metrics imply
+    together, such as an f1 from precision and recall. The time grows with the ways through the
+    gate: a gate that fits into a model package has at most a few thousand.
     """
     all_ways = list(ways(gate))
     for way in all_ways:

@@ -319,9 +319,10 @@ def differences(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _check_one_side(gate: Gate) -> None:
-    """Refuse a metric that is compared with the champion's on both sides. If no version serves,
-    step 3 writes one difference, which must pass every comparison with the champion; if the
-    champion cannot be scored, it must pass none.
+    """Refuse a metric that is compared with the champion's on both sides.
+
+    If no version serves, step 3 writes one difference, which must pass every comparison with the
+    champion; if the champion cannot be scored, it must pass none.
     """
     first: dict[str, Comparison] = {}
     for comparison in of_champion(gate):
@@ -347,10 +348,11 @@ def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
 
 
 def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
-    """Refuse limits on bias without effect: on the wrong side, or made optional by an `or`. If a
-    comparison limits a facet, every way through the gate must limit it, though other comparisons
-    may do so. A comparison with the champion does not replace one with a number: if no version
-    serves, it passes every model.
+    """Refuse limits on bias without effect: on the wrong side, or made optional by an `or`.
+
+    If a comparison limits a facet, every way through the gate must limit it, though other
+    comparisons may do so. A comparison with the champion does not replace one with a number: if no
+    version serves, it passes every model.
 
     Raises:
         GateError: with one sentence for the person who wrote the gate.

@@ -1,5 +1,6 @@
-"""The meanings of columns and features, as written by the team. No step gets these texts, and
-changing one makes no step run again.
+"""The meanings of columns and features, as written by the team.
+
+No step gets these texts, and changing one makes no step run again.
 """
 
 from __future__ import annotations

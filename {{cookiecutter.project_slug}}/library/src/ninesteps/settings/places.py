@@ -1,4 +1,5 @@
 """The line of a setting in a TOML file: that of its key, or of the table that should have it.
+
 `tomllib` keeps no line numbers. The text is known to be valid TOML, so a simple reading is enough:
 a line begins with a table's header, a key, or the rest of a value.
 """

@@ -1,5 +1,6 @@
-"""The regions that a pipeline may be compiled for: those that have SageMaker's images. A test
-compares them with the SDK's own tables of images. Standard library alone.
+"""The regions that a pipeline may be compiled for: those that have SageMaker's images.
+
+A test compares them with the SDK's own tables of images. Standard library alone.
 """
 
 from __future__ import annotations

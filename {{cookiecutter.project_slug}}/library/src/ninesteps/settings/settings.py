@@ -141,8 +141,9 @@ class Settings:
 
     @property
     def has_champion(self) -> bool:
-        """Whether step 3 gets the archive of the version that serves. It does if the gate names the
-        champion, or if replies are compared.
+        """Whether step 3 gets the archive of the version that serves.
+
+        It does if the gate names the champion, or if replies are compared.
         """
         return self.is_language_model or bool(gates.of_champion(self.full_gate))
 
@@ -262,8 +263,9 @@ class Settings:
             )  # fmt: skip
 
     def _check_disks(self, name: str, has_key: bool) -> None:
-        """Check that no instance whose disks cannot have a KMS key would get one. The jobs of a
-        rollout always get one: the environment's, or the stack's.
+        """Check that no instance whose disks cannot have a KMS key would get one.
+
+        The jobs of a rollout always get one: the environment's, or the stack's.
         """
         encrypted = [("compute", "processing_instance")]
         if has_key and not self.is_language_model:  # every current GPU instance has such disks

@@ -1,4 +1,5 @@
 """Reads TOML tables as data classes: strictly, with one sentence that names the key for each error.
+
 Standard library only: the template's hook loads settings before anything is installed.
 """
 
