@@ -93,7 +93,7 @@ def test_the_page_of_a_run_with_nothing_changed_is_as_if_made_again(used: Reposi
 
 
 def test_a_run_says_where_it_came_from_and_what_is_not_committed(used: Repository) -> None:
-    assert last(used)["origin"]["repository"]["unknown"] == "this folder is in no git repository"
+    assert last(used)["origin"]["repository"]["unknown"] == "this folder is not in a git repository"
     try:
         for words in (["init"], ["add", "-A"], ["-c", "user.name=Jo", "-c", "user.email=jo@x",
                       "-c", "commit.gpgsign=false", "commit", "-m", "all"]):  # fmt: skip

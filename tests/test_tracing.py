@@ -65,7 +65,7 @@ def test_a_version_that_learnt_from_a_record_is_asked_about_it(traced: Repositor
     assert "version 1, PendingManualApproval: learnt from it (train split of run " in shown
     assert "      asked now, it answers: " in shown
     assert (traced.path / "letter.txt").read_text(encoding="utf-8") == shown
-    assert "do not prove what causes what" in shown
+    assert "do not prove cause and effect" in shown
 
 
 def test_what_an_archive_does_not_explain_is_said(traced: Repository) -> None:

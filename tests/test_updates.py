@@ -239,7 +239,7 @@ def test_files_of_the_old_form_that_the_team_edited_are_named_and_no_edit_is_los
     assert old_form.changes()[f"vendor/{wheel.name}"] == "??"  # `git add` is a person's
     refused = old_form.repository.pipeline("check", status=2).stderr
     for name in SURVIVORS:
-        assert f"pipeline: {name}: the library has this now; move what you changed in it" in refused
+        assert f"pipeline: {name}: the library has this file now; move your changes" in refused
 
     finish_by_hand(old_form, refused)
     told = old_form.repository.pipeline("check").stdout
@@ -254,7 +254,7 @@ def finish_by_hand(both: Followed, refused: str) -> None:
         (team / name).unlink()
     rejected = [name for name in both.repository.files() if name.endswith(".rej")]
     for name in rejected:
-        assert f"pipeline: {name}: a change that an update could not make" in refused
+        assert f"pipeline: {name}: a change that an update could not apply" in refused
         (team / name).unlink()
     both.repository.pipeline("readme")
 
@@ -272,7 +272,7 @@ def test_a_removed_file_that_the_team_edited_is_named(follow: Follow) -> None:
     both.update()
     assert all((team / name).is_file() for name in files)  # cruft says that all went well
     refused = both.repository.pipeline("check", status=2).stderr
-    assert "governance/gate.py: the library has this now" in refused
+    assert "governance/gate.py: the library has this file now" in refused
     assert "model_deploy/infrastructure/old.yaml: the template has no such file" in refused
 
 
@@ -329,7 +329,7 @@ def test_what_a_rejected_change_leaves_is_refused(follow: Follow, left: str) -> 
     both = follow(scenario="churn", ci="none")
     (both.repository.path / left).write_text("@@ -1 +1 @@\n", encoding="utf-8")
     done = both.repository.pipeline("check", status=2)
-    assert f"{left}: a change that an update could not make" in done.stderr
+    assert f"{left}: a change that an update could not apply" in done.stderr
 
 
 # Floors

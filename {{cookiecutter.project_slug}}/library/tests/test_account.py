@@ -39,7 +39,7 @@ def test_what_does_not_answer_is_waited_for_twice_and_not_long(
     with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
         port = silent.getsockname()[1]
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{port}")
-        assert refusal().startswith("AWS could not be asked: Read timeout on endpoint URL")
+        assert refusal().startswith("the request to AWS failed: Read timeout on endpoint URL")
         silent.settimeout(0.1)
         asked = 0
         with pytest.raises(TimeoutError):
@@ -81,6 +81,6 @@ def test_an_answer_that_is_none_of_awss_is_said(monkeypatch: pytest.MonkeyPatch)
     with page() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{port}")
         assert refusal() == (
-            "AWS could not be asked: the answer is none of AWS's; a proxy or the sign-in page of a "
-            "network may be in between"
+            "the request to AWS failed: the answer is not from AWS; a proxy or a network's sign-in "
+            "page may be in between"
         )

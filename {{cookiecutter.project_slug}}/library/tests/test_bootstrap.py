@@ -184,10 +184,10 @@ def in_the_stack() -> dict[str, str]:
     ("settings", "sentence"),
     [
         ({"role": f"arn:aws:iam::{ACCOUNT}:role/Own"},
-         f"[environments.prod] role: expected arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-"
-         f"pipeline, which the stack makes, got 'arn:aws:iam::{ACCOUNT}:role/Own': leave the key"),
+         f"[environments.prod] role: expected arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-pipe"
+         f"line, which the stack creates, got 'arn:aws:iam::{ACCOUNT}:role/Own': leave the key"),
         ({"bucket": "own"}, f"[environments.prod] bucket: expected customer-churn-prod-{ACCOUNT}, "
-         "which the stack makes, got 'own': leave the key out"),
+         "which the stack creates, got 'own': leave the key out"),
     ],
 )  # fmt: skip
 def test_a_role_or_bucket_that_the_stack_does_not_make_is_refused(
@@ -509,7 +509,7 @@ def test_an_account_that_nothing_is_asked_for_is_refused() -> None:
         SettingsError, match="expected github_repository or monthly_budget, got neither"
     ):
         stacks.account_stack(own(), Environment(ACCOUNT, REGION, name="prod"), {})
-    with pytest.raises(SettingsError, match=r"\[notify\] email: expected an address"):
+    with pytest.raises(SettingsError, match=r"\[notify\] email: expected an e-mail address"):
         stacks.account_stack(own(), Environment(ACCOUNT, REGION, monthly_budget=5), {})
 
 
@@ -621,7 +621,7 @@ def test_a_failed_change_says_the_first_resources_reason_and_that_it_was_undone(
     with pytest.raises(AccountError) as refused:
         bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
     assert str(refused.value) == (
-        "the change of pets-prod failed and was undone; Role: no such boundary"
+        "the change of pets-prod failed and was rolled back; Role: no such boundary"
     )
 
 
@@ -640,7 +640,7 @@ def test_a_change_set_that_cannot_be_made_is_removed_and_says_why(stub: Stubber)
         ("ROLLBACK_COMPLETE", "delete it by `aws cloudformation delete-stack --stack-name pets"),
         ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name"),
         ("DELETE_FAILED", "it could not be deleted; delete it by"),
-        ("UPDATE_IN_PROGRESS", "somebody's change to it is under way; wait for its end"),
+        ("UPDATE_IN_PROGRESS", "another change to it is in progress; wait until it ends"),
     ],
 )
 def test_a_stack_that_takes_no_change_says_what_to_do(
@@ -676,7 +676,7 @@ def test_what_never_ends_is_left_to_go_on_in_the_account(
     monkeypatch.setattr(bootstrap.time, "monotonic", lambda: next(times))
     follows(stub, "UPDATE_IN_PROGRESS", OLD)
     with pytest.raises(
-        AccountError, match="not done after 60 minutes; it continues in the account"
+        AccountError, match="not complete after 60 minutes; it continues in the account"
     ):
         bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
 

@@ -72,12 +72,12 @@ def test_the_head_is_kept_and_read_back(s3: Any, machine: Registered) -> None:
     assert done.stdout == f"{last.head}\n"
     key = f"pets/chain/{first.sha256[:16]}/00000002-{last.sha256}.json"
     assert done.stderr == (
-        f"kept as s3://{BUCKET}/{key}; the bucket has no object lock: whoever may delete there may "
-        "delete it\n"
+        f"kept as s3://{BUCKET}/{key}; the bucket has no object lock: anyone who may "
+        "delete objects there may delete it\n"
     )
     content = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     assert content == {"head": f"2:{last.sha256}", "at": last.at, "kind": "registered"}
-    assert "it was kept there before" in audit("--head").stderr
+    assert "it was stored there before" in audit("--head").stderr
     machine.register()
     audit("--head")
     assert json.loads(audit("--verify", "--json").stdout)["compared_with"] == [
@@ -147,7 +147,7 @@ def test_a_bucket_that_does_not_say_whether_it_has_object_lock_is_taken_to_have_
         stub.add_client_error("get_object_lock_configuration", "NoSuchBucket")
         with pytest.raises(ClientError, match="NoSuchBucket"):
             chain_heads.keep(client, PROD, "pets", [entry])
-    assert kept.how == "whether the bucket has object lock may not be seen: assume that it has none"
+    assert kept.how == "no permission to see whether the bucket has object lock: assume none"
 
 
 def test_where_no_head_was_kept_that_is_said(s3: Any, machine: Registered) -> None:

@@ -328,7 +328,7 @@ def test_an_erasure_finds_a_conversation_in_json_lines_and_words(tmp_path: Path)
     (folder / "attributions.json").write_text(json.dumps(words, ensure_ascii=False), "utf-8")
     changes = Found(tmp_path, "ü-1", ("id",), "help").changes
     assert {(change.path.rpartition("/")[2], change.what, change.lines) for change in changes} == {
-        ("attributions.json", "the words that replies hang on, all of them", ()),
+        ("attributions.json", "the words that replies depend on, all of them", ()),
         ("train.jsonl", "1 row of the train split's conversations", (1,)),
         ("replies.jsonl", "1 row of the evaluation's replies", (1,)),
         ("answers.jsonl", "1 row of the evaluation's answers", (1,)),

@@ -51,7 +51,7 @@ def test_a_draft_with_undecided_words_is_replaced_and_another_is_not(tmp_path: P
     assert (tmp_path / "pipeline.toml").read_text("utf-8") == once
     drafted.write(tmp_path, DRAFT.replace('undecided = ["-"]', 'missing = ["-"]'))
     decided = (tmp_path / "pipeline.toml").read_text("utf-8")
-    with pytest.raises(SettingsError, match=r"only while no table is named.*'x\.csv'"):
+    with pytest.raises(SettingsError, match=r"only while it names no table.*'x\.csv'"):
         drafted.write(tmp_path, DRAFT)
     assert (tmp_path / "pipeline.toml").read_text("utf-8") == decided
 

@@ -188,7 +188,7 @@ def test_an_endpoint_with_another_model_is_named_before_anything_starts(
     published(service, with_champion())
     serving(service)
     said = pipeline_command("start", "--env", "prod", status=1).stderr
-    assert "a model of no registered version; --set ChampionModel=s3://..." in " ".join(
+    assert "a model that is not a registered version; --set ChampionModel=s3://..." in " ".join(
         said.split()
     )
     assert said.count("\n") == 1
@@ -339,7 +339,7 @@ def test_a_pipeline_that_is_not_published_is_one_sentence(
     service.stub.add_client_error(operation, code, message.format(name=name))
     assert pipeline_command(*command, "--env", "prod", status=1).stderr == (
         f"pipeline: there is no pipeline {name} in {REGION} of account {ACCOUNT}; "
-        "`pipeline publish --env prod` puts it there\n"
+        "`pipeline publish --env prod` creates it\n"
     )
 
 

@@ -171,7 +171,7 @@ def test_a_group_without_an_offline_store_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("features", "advice"),
-    [({}, "`pipeline bootstrap --env prod` makes it"),
+    [({}, "`pipeline bootstrap --env prod` creates it"),
      ({"location": "s3://lake/store"},
       "its owner creates it, or `group` in [features] names another")],
 )  # fmt: skip

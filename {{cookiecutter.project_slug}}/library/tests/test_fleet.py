@@ -171,9 +171,9 @@ def test_settings_below_the_floors_and_unreadable_ones_are_findings(
     ("name", "text", "sentence"),
     [
         ("README.md", MARKS, "README.md: it has marks of an unfinished merge"),
-        ("pipeline.toml.rej", "", "pipeline.toml.rej: a change that an update could not make"),
-        ("governance/gate.py", "", "governance/gate.py: the library has this now"),
-        ("tests/test_gate.py", "", "tests/test_gate.py: the library has this now"),
+        ("pipeline.toml.rej", "", "pipeline.toml.rej: a change that an update could not apply"),
+        ("governance/gate.py", "", "governance/gate.py: the library has this file now"),
+        ("tests/test_gate.py", "", "tests/test_gate.py: the library has this file now"),
         (".cruft.json", MARKS, ".cruft.json: expected JSON; an update may have left marks"),
         (".cruft.json", '{"commit": "--help"}', ".cruft.json: expected a commit of the template"),
         ("vendor/ninesteps-9-py3-none-any.whl", "", "vendor/ninesteps-9-py3-none-any.whl: "),
@@ -365,7 +365,10 @@ def test_repositories_are_found_once_by_themselves_or_in_a_folder(make: Make, fl
 
 
 def test_wrong_use_ends_with_2(make: Make, fleet: Path, tmp_path: Path) -> None:
-    assert "expected a repository or a folder of some, found none" in call(fleet, status=2).stderr
+    assert (
+        "expected a repository or a folder of repositories, found none"
+        in call(fleet, status=2).stderr
+    )
     make("pets")
     call(status=2)
     call(fleet / "nothing", status=2)
@@ -382,7 +385,7 @@ def test_the_table_fits_80_columns_whatever_it_says(make: Make, fleet: Path) -> 
         bundle.eject(root, name)
     shown = call(fleet, status=1).stdout
     assert max(map(len, shown.splitlines())) <= table.WIDTH
-    assert "  ! 3 more findings: --json has all\n" in shown
+    assert "  ! 3 more findings: --json lists all\n" in shown
     assert len(as_json(fleet, status=1)[root.name]["findings"]) == 8
 
 

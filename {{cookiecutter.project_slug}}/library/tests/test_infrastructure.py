@@ -590,7 +590,7 @@ def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(fu
     rollout["DefinitionSubstitutions"]["Gates"] = "auc > 0.5"
     assert wrong(full, templates) == [
         "rollout.asl.json: nothing fills ${Gate}",
-        "rollout.asl.json: it has no ${Gates} to be filled",
+        "rollout.asl.json: it has no ${Gates} to fill",
     ]
 
 

@@ -310,8 +310,8 @@ def test_rows_that_never_land_leave_no_marker(
     monkeypatch.setattr(arrivals, "MOST_SECONDS", -1.0)
     done = run(monkeypatch, settings(), tmp_path / "pets.csv", status=1)
     assert (
-        "expected 3 rows to be readable in pets_prod within -0 minutes, got 0; the rows are put, "
-        "and no marker was written"
+        "expected 3 rows to be readable in pets_prod within -0 minutes, got 0; the rows are "
+        "stored, but no marker was written"
     ) in done.stderr
     assert objects("pets/arrivals/") == {}
     store.landing = 0
@@ -359,7 +359,7 @@ def test_a_group_that_is_missing_or_lacks_a_feature_is_a_sentence(
     done = run(monkeypatch, settings(), raw_file(tmp_path, *ROWS), status=1)
     assert done.stderr.splitlines()[-1] == (
         f"pipeline: there is no feature group pets-prod in {REGION} of account {ACCOUNT}; "
-        "`pipeline bootstrap --env prod` makes it"
+        "`pipeline bootstrap --env prod` creates it"
     )
     make_group(tmp_path, settings())
 
@@ -477,7 +477,9 @@ def test_an_ingest_after_one_that_waited_in_vain_waits_for_the_same_rows(
     for _ in range(2):
         store.landing = 99
         done = run(monkeypatch, settings(), tmp_path / "pets.csv", status=1)
-        assert "got 0; the rows are put, and no marker was written: ingest the table" in done.stderr
+        assert (
+            "got 0; the rows are stored, but no marker was written: ingest the table" in done.stderr
+        )
         asked.add(store.queries[-1])
     (query,) = asked
     assert "WHERE api_invocation_time >= timestamp" in query

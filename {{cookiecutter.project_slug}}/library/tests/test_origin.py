@@ -121,7 +121,7 @@ def test_a_repository_around_it_that_does_not_have_it_says_nothing(
     found = of(repository)
     assert (found["commit"], found["is_dirty"]) == ("", None)
     assert found["unknown"] == (
-        "the git repository around this folder does not have its pipeline.toml"
+        "the git repository around this folder does not include its pipeline.toml"
     )
 
 
@@ -187,11 +187,11 @@ def slow(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("prepare", "why"),
     [
         (no_git, "git could not be started: it is not on the PATH"),
-        (no_repository, "this folder is in no git repository"),
+        (no_repository, "this folder is not in a git repository"),
         (no_commit, "the branch has no commit yet"),
         (of_another_user, "git does not read a repository that another user owns; git config "
                           "--global --add safe.directory FOLDER allows it"),
-        (damaged, "git gave no answer: "),
+        (damaged, "git failed: "),
         (slow, "git did not answer within 0.1 seconds"),
     ],
 )  # fmt: skip
@@ -250,7 +250,7 @@ def test_what_decides_on_a_run_is_recorded_by_digest(repository: Path) -> None:
     assert found["settings_sha256"] == hashlib.sha256(b"[project]\n").hexdigest()
     assert (found["lock_sha256"], found["overridden"]) == ("", {"metrics.py": "ab" * 32})
     said = dict(origin_text.lines(found))
-    assert said["lock"] == "requirements.lock is not there"
+    assert said["lock"] == "there is no requirements.lock"
     assert said["overridden"] == f"metrics.py  sha256 {'ab' * 6}"
 
 

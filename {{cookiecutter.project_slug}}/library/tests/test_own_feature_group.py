@@ -156,8 +156,8 @@ WITHOUT_AGE = SCHEMA.remove(SCHEMA.get_field_index("age"))
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        (group(WITHOUT_AGE), "it has the feature 'age', which is not put there any more; "
-         "a group cannot lose a feature: name a new one in [features] group"),
+        (group(WITHOUT_AGE), "it has the feature 'age', which is no longer written; "
+         "a group cannot lose a feature: name a new group in [features] group"),
         (group(SCHEMA.set(3, pa.field("age", pa.string()))),
          "expected 'age' to be String, got Fractional; it cannot be changed: name a new group in "
          "[features] group"),
@@ -189,9 +189,9 @@ def test_a_group_that_cannot_be_made_says_why_and_what_to_do(store: FeatureStore
     store.creation, store.failure = ["Creating", "CreateFailed"], "The role may\n not write."
     said = refusal(group())
     assert said == (
-        "the feature group pets-prod could not be made: The role may not write; then delete what "
-        "is left of it by `aws sagemaker delete-feature-group --feature-group-name pets-prod` and "
-        "run the command again"
+        "the feature group pets-prod could not be created: The role may not write; delete what "
+        "is left of it with `aws sagemaker delete-feature-group --feature-group-name pets-prod` "
+        "and run the command again"
     )
     assert refusal(group()) == said  # it is still there
 
@@ -200,8 +200,9 @@ def test_lake_formation_is_explained(store: FeatureStore) -> None:
     store.creation = ["CreateFailed"]
     store.failure = "Insufficient Lake Formation permission(s): Required Create Table on x"
     assert (
-        "; Lake Formation governs the data catalogue here: let its administrator allow whoever "
-        "runs `pipeline bootstrap` to create tables in the database 'sagemaker_featurestore', "
+        "; Lake Formation governs the data catalogue here: let its administrator allow the "
+        "identity that runs `pipeline bootstrap` to create tables in the database "
+        "'sagemaker_featurestore', "
     ) in refusal(group())
 
 
@@ -224,4 +225,4 @@ def test_what_takes_too_long_goes_on_in_the_account(
     store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own_feature_group, "MOST_SECONDS", -1.0)
-    assert refusal(group()).endswith("it goes on in the account: run the command again later")
+    assert refusal(group()).endswith("it continues in the account: run the command again later")

@@ -124,7 +124,7 @@ def test_what_bootstrap_refuses_without_asking_its_plan_refuses_too(
     done = planned(
         monkeypatch, repository, "bootstrap", "--plan", status=2, environment=environment
     )
-    assert f"bucket: expected customer-churn-prod-{ACCOUNT}, which the stack makes" in done.stderr
+    assert f"bucket: expected customer-churn-prod-{ACCOUNT}, which the stack creates" in done.stderr
     assert done.stdout == ""
 
 

@@ -190,14 +190,16 @@ def test_a_bucket_of_another_account_is_neither_read_nor_written(
 def test_no_bucket_is_said_and_no_pipeline_made(account: None) -> None:
     said = refusal(environment=dataclasses.replace(PROD, bucket="nowhere"))
     assert said.startswith("AWS refused ListObjectsV2: NoSuchBucket: ")
-    assert "`pipeline bootstrap` makes it" in said
+    assert "`pipeline bootstrap` creates it" in said
     assert client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
 def test_no_credentials_are_said(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    assert refusal().startswith("no credentials for AWS were found; sign in, such as by `aws sso")
+    assert refusal().startswith(
+        "no credentials for AWS were found; sign in, for example with `aws sso"
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_what_a_role_may_not_do_is_named(
 
 def test_a_definition_that_botocore_would_not_send_is_a_sentence(account: None) -> None:
     said = refusal(definition="")
-    assert said.startswith("AWS could not be asked: Parameter validation failed: Invalid length")
+    assert said.startswith("the request to AWS failed: Parameter validation failed: Invalid length")
 
 
 def test_an_account_that_cannot_be_reached_is_a_sentence(
@@ -238,7 +240,7 @@ def test_an_account_that_cannot_be_reached_is_a_sentence(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    assert refusal().startswith("AWS could not be asked: Could not connect to the endpoint URL")
+    assert refusal().startswith("the request to AWS failed: Could not connect to the endpoint URL")
 
 
 # The command
@@ -301,7 +303,7 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
     assert published("--env", "prod").stdout == (
         f"code        {put} objects put, 0 were there already\n"
         f"pipeline    created in {REGION} of account {ACCOUNT}\n"
-        "commit      not known: this folder is in no git repository\n"
+        "commit      not known: this folder is not in a git repository\n"
     )
     assert described(f"{name}-prod")["PipelineDefinition"] == text
     keys = {f"s3://models/{key}" for key in objects()}
@@ -312,12 +314,12 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
     assert published("--env", "prod").stdout == (
         f"code        0 objects put, {put} were there already\n"
         f"pipeline    unchanged in {REGION} of account {ACCOUNT}\n"
-        "commit      not known: this folder is in no git repository\n"
+        "commit      not known: this folder is not in a git repository\n"
     )
     records = [key for key in every_object() if key.startswith(places.origins(name, text))]
     assert records, "each time that it is published"
     content = json.loads(client("s3").get_object(Bucket="models", Key=records[0])["Body"].read())
-    assert content["repository"]["unknown"] == "this folder is in no git repository"
+    assert content["repository"]["unknown"] == "this folder is not in a git repository"
     assert content["library_sha256"] == origin.library_digest() and "table" not in content
 
 
@@ -351,8 +353,8 @@ def test_a_bucket_that_the_stack_did_not_make_is_refused(account: None, settings
     made(f"{settings.project.pipeline}-prod", BucketName="other")
     said = published("--env", "prod", status=1).stderr
     assert said == (
-        "pipeline: expected the bucket other, which the stack made, as [environments.prod] bucket, "
-        "got 'models': leave the key out\n"
+        "pipeline: expected the bucket other, which the stack created, as [environments.prod] "
+        "bucket, got 'models': leave the key out\n"
     )
     assert objects() == {}
 
@@ -433,7 +435,7 @@ def test_a_workgroup_that_is_not_there_is_a_sentence(
     with Stubber(athena) as stubbed:
         said = "WorkGroup primary is not found."
         stubbed.add_client_error("get_work_group", "InvalidRequestException", said)
-        with pytest.raises(SettingsError, match="got 'primary', which is not there"):
+        with pytest.raises(SettingsError, match="got 'primary', which does not exist"):
             workgroups.check(settings, settings.environment("prod"))
 
 

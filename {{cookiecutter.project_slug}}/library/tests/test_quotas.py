@@ -225,9 +225,9 @@ def test_a_quota_that_is_too_small_is_a_finding(quotas: Stubber) -> None:
     where = f"in {REGION} of account {ACCOUNT}"
     assert check(status=2).stderr == (
         f"pipeline: expected the quota '{M5} for training job usage' to be 8 or more {where}, got "
-        "0: ask for more in Service Quotas\n"
+        "0: request an increase in Service Quotas\n"
         "pipeline: expected the quota 'Number of instances across active endpoints' to be 4 or "
-        f"more {where}, got 3: ask for more in Service Quotas\n"
+        f"more {where}, got 3: request an increase in Service Quotas\n"
     )
 
 

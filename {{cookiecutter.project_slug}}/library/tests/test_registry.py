@@ -229,7 +229,7 @@ def test_a_version_says_where_it_came_from_and_that_it_has_an_earlier_ones_bytes
     assert "same bytes as version 1" in pipeline("registry").stdout
     other = rows(pipeline("registry", "2").stdout)
     assert other[1] == "status PendingManualApproval"
-    assert "came from not recorded: an earlier version of the library made it" in other
+    assert "came from not recorded: it was made by an earlier version of the library" in other
 
 
 def test_whoever_approves_is_told_of_code_that_is_not_committed_and_of_the_same_bytes(

@@ -121,7 +121,7 @@ def test_what_a_run_kept_of_a_conversation_is_found(tmp_path: Path) -> None:
     assert files._reply(kept, "c1") == "25 days." and files._reply(kept, "c2") == ""
     assert words.of(storage, kept, "c1").changes == (("days?", 1.25),)
     for of_run in (kept, replace(kept, digests={}), None):
-        with pytest.raises(ValueError, match="for conversations of the test split alone"):
+        with pytest.raises(ValueError, match="only for conversations of the test split"):
             words.of(storage, of_run, "c2")
 
 

@@ -133,7 +133,7 @@ def test_where_it_came_from_is_shown_and_what_is_not_recorded_is_said(page: Page
     assert table[-3:] == ["1,200", "1,190", "400"]
     assert left_out == ["10"] and "empty chip" in section.text
     nothing, _ = made(facts(origin={}))
-    assert "an earlier version of the library made it." in nothing.section("origin").text
+    assert "it was made by an earlier version of the library." in nothing.section("origin").text
     unknown, _ = made(facts(origin={"unknown": "evidence.json is gone"}))
     assert "evidence.json is gone" in unknown.section("origin").text
 

@@ -65,7 +65,7 @@ def test_line_ends_of_windows_are_no_change(root: Path) -> None:
         (
             "model_build/pipeline.py.rej",
             "",
-            "model_build/pipeline.py.rej: a change that an update could not make",
+            "model_build/pipeline.py.rej: a change that an update could not apply",
         ),
         (
             "model_deploy/old.json",
@@ -73,11 +73,11 @@ def test_line_ends_of_windows_are_no_change(root: Path) -> None:
             "model_deploy/old.json: the template has no such file; delete it if an update",
         ),
         (".cruft.json", MARKS, ".cruft.json: expected JSON; an update may have left marks in it"),
-        ("cli/main.py", "", "cli/main.py: the library has this now; move what you changed in it"),
-        ("governance/gate.py", "", "governance/gate.py: the library has this now"),
-        ("model_build/sdk.py", "", "model_build/sdk.py: the library has this now"),
-        ("model_deploy/deploy.py", "", "model_deploy/deploy.py: the library has this now"),
-        ("tests/test_gate.py", "", "tests/test_gate.py: the library has this now"),
+        ("cli/main.py", "", "cli/main.py: the library has this file now; move your changes"),
+        ("governance/gate.py", "", "governance/gate.py: the library has this file now"),
+        ("model_build/sdk.py", "", "model_build/sdk.py: the library has this file now"),
+        ("model_deploy/deploy.py", "", "model_deploy/deploy.py: the library has this file now"),
+        ("tests/test_gate.py", "", "tests/test_gate.py: the library has this file now"),
     ],
 )
 def test_what_an_update_leaves_is_one_sentence_that_names_the_file(
@@ -92,7 +92,7 @@ def test_a_file_of_the_template_that_is_gone_is_named(root: Path) -> None:
     (root / "model_build/pipeline.py").unlink()
     (root / "feature_store/features.py").unlink()  # the team's: its own affair
     (said,) = unfinished(root)
-    assert said.startswith("model_build/pipeline.py: a file of the template that is not there")
+    assert said.startswith("model_build/pipeline.py: a file of the template that is missing")
 
 
 def test_a_file_that_the_team_names_is_the_teams(root: Path) -> None:

@@ -307,17 +307,17 @@ def test_a_facet_is_told_by_the_names_of_its_features(feature: str, is_told: boo
     [
         (12.0, 118.0, -0.5, "A lower 'days' than usual (12; the median is 118) lowered it"),
         (200.0, 118.0, 0.5, "A higher 'days' than usual (200; the median is 118) raised it"),
-        (1.0, 0.0, 0.5, "That 'days' is 1, where 0 is usual, raised it"),
-        (118.0, 118.0, 0.5, "That 'days' is 118, as usual, raised it"),
-        (None, 118.0, -0.5, "That there is no value of 'days' lowered it"),
-        (3.0, None, -0.5, "'days', which is 3 and has no usual value, lowered it"),
+        (1.0, 0.0, 0.5, "'days' = 1, where 0 is usual, raised it"),
+        (118.0, 118.0, 0.5, "'days' = 118, the usual value, raised it"),
+        (None, 118.0, -0.5, "A missing 'days' lowered it"),
+        (3.0, None, -0.5, "'days' = 3, which has no usual value, lowered it"),
     ],
 )
 def test_a_reason_is_a_sentence(
     value: float | None, usual: float | None, amount: float, sentence: str
 ) -> None:
     said = Reason("days", value, usual, amount, 0.34).sentence("it")
-    assert said == f"{sentence} (34% of what moved it)"
+    assert said == f"{sentence} (34% of the total effect)"
 
 
 def test_reasons_name_features_as_the_table_does(
@@ -337,7 +337,7 @@ def test_reasons_name_features_as_the_table_does(
     monkeypatch.setattr(reasons, "explain", explain)
     shown = trace(monkeypatch, "007").stdout
     assert "1. A higher 'Age (yrs)' than usual (5; the median is 3) raised" in shown
-    assert "2. That 'is_cat' is 1" in shown
+    assert "2. 'is_cat' = 1, where 0 is usual" in shown
 
 
 # Erasing
@@ -525,10 +525,16 @@ def test_what_a_killed_ingest_has_left_goes_too(here: Path) -> None:
 def test_an_erasure_waits_for_runs_and_for_another_erasure(here: Path) -> None:
     task = the_erasure(here, "007")
     plan = task.plan()
-    with run_lock(here / ".local/runs/first"), pytest.raises(StateError, match="run first is go"):
+    with (
+        run_lock(here / ".local/runs/first"),
+        pytest.raises(StateError, match="run first is in progress"),
+    ):
         task.plan()
     (here / ".local/trace").mkdir()
-    with run_lock(here / ".local/trace"), pytest.raises(StateError, match="another erasure is g"):
+    with (
+        run_lock(here / ".local/trace"),
+        pytest.raises(StateError, match="another erasure is in progress"),
+    ):
         task.carry_out(plan)
 
 

@@ -183,7 +183,7 @@ def test_what_is_gone_or_may_not_be_read_is_said(
     nothing_serves(service)
     text = trace("7").stdout
     assert "version 1, Approved: not every split could be read" in text
-    assert f"there is nothing at {at(1)}/Process/train/train.csv any more" in text
+    assert f"{at(1)}/Process/train/train.csv no longer exists" in text
     assert f"the caller may not read {at(1)}/Process/validation/validation.csv" in text
 
 

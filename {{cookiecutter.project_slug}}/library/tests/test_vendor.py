@@ -92,14 +92,14 @@ def test_what_is_no_wheel_of_the_library_is_refused_and_changes_nothing(
     before, file = lock(root), tmp_path / name
     if content:
         file.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"^vendor: expected a (file|whole wheel)"):
+    with pytest.raises(SettingsError, match=r"^vendor: expected a (file|complete wheel)"):
         vendor.place(root, file)
     assert lock(root) == before and len(vendor.wheels(root)) == 1
 
 
 def test_a_wheel_under_another_versions_name_is_refused(root: Path, tmp_path: Path) -> None:
     renamed = small(tmp_path / "built").rename(tmp_path / "ninesteps-2.0-py3-none-any.whl")
-    with pytest.raises(SettingsError, match=r"expected a whole wheel with ninesteps-2\.0\.dist"):
+    with pytest.raises(SettingsError, match=r"expected a complete wheel with ninesteps-2\.0\.dist"):
         vendor.place(root, renamed)
 
 
@@ -122,7 +122,7 @@ def test_a_wheel_that_is_gone_is_a_violation_with_or_without_the_folder(root: Pa
     assert missing.startswith("vendor/ninesteps-1.0.0-py3-none-any.whl: there is no such file")
     (root / vendor.FOLDER).rmdir()
     (missing,) = vendor.violations(root)
-    assert missing.startswith("requirements.lock: it names vendor/, and there is no such folder")
+    assert missing.startswith("requirements.lock: it names vendor/, but there is no such folder")
 
 
 def test_a_library_from_a_private_index_has_no_violation(root: Path) -> None:
@@ -173,8 +173,8 @@ def test_a_repository_with_a_module_that_hides_the_library_is_refused(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert done.stderr == (
-        f"pipeline: {name.partition('/')[0]}: expected nothing of this name, which Python could "
-        "import instead of the library; `pipeline eject` copies what a team may override\n"
+        f"pipeline: {name.partition('/')[0]}: expected no module of this name, which Python could "
+        "import instead of the library; `pipeline eject` copies modules that a team may override\n"
     )
 
 

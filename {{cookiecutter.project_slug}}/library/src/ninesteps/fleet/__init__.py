@@ -1,1 +1,1 @@
-"""Many checked-out repositories at once: how far behind each is, and what is open in it."""
+"""The state of many checked-out repositories: how far behind each is, and its findings."""

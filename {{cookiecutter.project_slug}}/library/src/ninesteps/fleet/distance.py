@@ -1,8 +1,8 @@
-"""How far behind repositories are: by the template's commits, or by the newest library found.
+"""How far behind repositories are, by the template's commits or the newest library found.
 
-A library's version has a suffix of its content, which has no order (`1.4.0+g3f2a91c0`). So what is
-counted are the template's commits; without the template, plain versions are compared, and those
-that are equal by the date of the commit that brought each into a repository, where that is known.
+A library's version has a suffix of its content, which has no order (`1.4.0+g3f2a91c0`). So the
+template's commits are counted. Without the template, plain versions are compared; equal ones are
+ordered by the date of the commit that added each to a repository, if that is known.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Template:
         """The commit that is checked out.
 
         Raises:
-            NineStepsError: if the folder is no checkout.
+            NineStepsError: if the folder is not a checkout.
         """
         commit = _git(self.folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         if not commit:
@@ -41,13 +41,13 @@ class Template:
         return commit
 
     def commits_since(self, commit: str) -> int | None:
-        """How many of the commits a commit lacks; None if the checkout does not know it."""
+        """How many commits are newer than a commit; None if the checkout does not have it."""
         count = _git(self.folder, "rev-list", "--count", f"{commit}..{self.commit}", "--")
         return int(count) if count else None
 
 
 def measure(standings: Sequence[Standing], template: Template | None) -> str:
-    """Note how far behind each repository is; gives the newest library found, if there is one."""
+    """Note how far behind each repository is; give the newest library version found, or ""."""
     if template is not None:
         commits = {s.template_commit for s in standings if s.template_commit}
         behind = {commit: template.commits_since(commit) for commit in commits}
@@ -69,7 +69,7 @@ def measure(standings: Sequence[Standing], template: Template | None) -> str:
 
 
 def _newest(standings: Sequence[Standing]) -> str:
-    """The newest version, or an empty text if no order of the newest ones is known."""
+    """The newest version; empty if the order of the newest ones is not known."""
     versions = {s.library for s in standings if s.library}
     highest = max((numbers(version) for version in versions), default=())
     candidates = sorted(version for version in versions if numbers(version) == highest)
@@ -86,7 +86,7 @@ def _newest(standings: Sequence[Standing]) -> str:
 
 
 def _arrival(repository: Path) -> int:
-    """When the commit was made that last changed the lock, in seconds since 1970; 0: not known."""
+    """The date of the last commit that changed the lock, in seconds since 1970; 0: not known."""
     if not (repository / ".git").exists():
         return 0
     date = _git(repository, "log", "-1", "--format=%ct", "--", vendor.LOCK)
@@ -94,7 +94,7 @@ def _arrival(repository: Path) -> int:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints; nothing if it fails."""
+    """What git prints; empty if it fails."""
     command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(

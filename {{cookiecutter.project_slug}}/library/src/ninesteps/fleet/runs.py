@@ -1,4 +1,4 @@
-"""The last runs that a repository's `.local` tells of, read without changing anything there."""
+"""The last runs in a repository's `.local`, read without changing anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST = (
 
 @dataclass(frozen=True)
 class LocalRun:
-    """A run on the machine that the repository lies on."""
+    """A run on the machine that has the repository."""
 
     run: str
     status: str
@@ -29,7 +29,7 @@ class LocalRun:
 
 @dataclass(frozen=True)
 class AccountRun:
-    """An execution in an account, as far as a report of it was written here."""
+    """An execution in an account, known from a report that was written here."""
 
     environment: str
     execution: str
@@ -59,7 +59,7 @@ def last_local_run(local: Path) -> LocalRun | None:
 
 
 def _address(file: Path) -> str:
-    """Read only; where no process has left a log beside it, as a file that nobody changes.
+    """The file's address, read only; as an immutable file if there is no write-ahead log beside it.
 
     SQLite would otherwise write such a log to read it.
     """

@@ -1,4 +1,4 @@
-"""How one repository stands: read from its files alone, without changing any.
+"""The state of one repository, read from its files without changing any.
 
 A part that cannot be read becomes a finding, so that one broken repository never hides the others.
 """
@@ -29,11 +29,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Override:
-    """A library module that a repository has its own of."""
+    """A library module that a repository overrides with its own."""
 
     name: str
     sha256: str
-    is_changed: bool  # whether it has other bytes than this library's
+    is_changed: bool  # whether it differs from this library's
 
 
 @dataclass
@@ -42,16 +42,16 @@ class Standing:
 
     folder: Path
     name: str
-    is_old_form: bool = False  # engine and checker lie in it; there is no library
+    is_old_form: bool = False  # it contains engine and checker; there is no library
     template_commit: str = ""
     library: str = ""  # the version that its lock names
-    behind: int | None = None  # the template's commits since its own; None: not known
-    is_newest_library: bool | None = None  # of those found; None: no order is known
+    behind: int | None = None  # how many commits the template has since its own; None: not known
+    is_newest_library: bool | None = None  # of those found; None: the order is not known
     profile: str = ""
     profile_sha256: str = ""  # of this library's profile of that name
     gate: str = ""
     facets: list[str] = field(default_factory=list)
-    meets_floors: bool | None = None  # None: not known, as the settings cannot be read
+    meets_floors: bool | None = None  # None: not known, because the settings cannot be read
     overridden: list[Override] = field(default_factory=list)
     last_run: LocalRun | None = None
     last_account_run: AccountRun | None = None
@@ -60,16 +60,18 @@ class Standing:
 
 
 def repositories(folders: list[Path]) -> list[Path]:
-    """The repositories that folders are, or hold; each once, in order.
+    """The repositories among folders and directly in them; each once, in order.
 
     Raises:
-        NineStepsError: if a folder neither is one nor holds one.
+        NineStepsError: if a folder neither is a repository nor contains one.
     """
     places: dict[Path, Path] = {}
     for folder in folders:
         inner = [folder] if _is_repository(folder) else sorted(filter(_is_repository, _in(folder)))
         if not inner:
-            raise NineStepsError(f"{folder}: expected a repository or a folder of some, found none")
+            raise NineStepsError(
+                f"{folder}: expected a repository or a folder of repositories, found none"
+            )
         for repository in inner:
             places.setdefault(repository.resolve(), repository)
     return list(places.values())
@@ -84,7 +86,7 @@ def _is_repository(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Standing:
-    """How a repository stands; whatever is wrong with it is a finding."""
+    """The state of a repository; everything wrong with it is a finding."""
     standing = Standing(folder, folder.resolve().name)
     for part in (_form, _template, _settings, _overridden, _unfinished, _runs):
         _try(part, standing)
@@ -100,7 +102,7 @@ def _try(part: Callable[[Standing], None], standing: Standing) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         standing.findings.append(f"{where}{error.strerror or error}")
-    except Exception as error:  # such as a file of other bytes than any program wrote
+    except Exception as error:  # such as a damaged file
         standing.findings.append(f"it cannot be read: {type(error).__name__}: {error}")
 
 
@@ -108,7 +110,7 @@ def _form(standing: Standing) -> None:
     standing.is_old_form = template_files.is_old_form(standing.folder)
     standing.library = vendor.locked(standing.folder)
     if standing.is_old_form:
-        standing.notes.append("old form, without the library: an update brings it")
+        standing.notes.append("old form, without the library: an update adds it")
     elif not standing.library:
         standing.findings.append(
             f"{vendor.LOCK}: expected a line {vendor.NAME}==VERSION with its hash, found none"
@@ -133,7 +135,7 @@ def _template(standing: Standing) -> None:
 
 
 def _settings(standing: Standing) -> None:
-    """The settings, and whether they meet the floors that their profile has in this library."""
+    """The settings, and whether they meet the floors of their profile in this library."""
     if standing.is_old_form:  # its floors are its own, in governance/standards.toml
         return
     written = toml.load(Settings, standing.folder, roots.SETTINGS)

@@ -1,4 +1,4 @@
-"""The table of many repositories, in 80 columns: a line each, and below it what is to be said."""
+"""The table of repositories, in 80 columns: a line each, with findings and notes below it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lines(standings: Sequence[Standing], is_measured: bool) -> Iterator[str]:
 
 
 def summary(standings: Sequence[Standing]) -> str:
-    """How many repositories there are, and how many have something open."""
+    """How many repositories there are, and how many have findings."""
     having = sum(bool(standing.findings) for standing in standings)
     old = sum(standing.is_old_form for standing in standings)
     count = len(standings)
@@ -69,7 +69,7 @@ def _details(standing: Standing) -> Iterator[str]:
     for finding in shown:
         yield from _wrapped("! ", finding)
     if more := len(standing.findings) - len(shown):
-        yield from _wrapped("! ", f"{more} more findings: --json has all")
+        yield from _wrapped("! ", f"{more} more findings: --json lists all")
     if standing.overridden:
         names = (f"{o.name} ({'changed' if o.is_changed else 'same'})" for o in standing.overridden)
         yield from _wrapped("", f"overridden: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""An AWS account as commands with `--env` use it: signed in to the right one, or one sentence."""
+"""The AWS account of commands with `--env`: checks the credentials, and words AWS's errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ninesteps.settings.environment import Environment
 FORBIDDEN = 403
 
 SIGN_IN_SECONDS = 10
-"""How long the first call of a command waits to be connected, and for its answer; it is made twice.
+"""How long a command's first call waits for a connection and for its answer; it is tried twice.
 
-botocore's own patience is five times a minute, which is long where no network is there at all.
+botocore's default is five tries of a minute each, which is too long if there is no network.
 """
 
 
@@ -47,43 +47,43 @@ def session(environment: Environment) -> Any:
 
 
 def get_object(s3: Any, uri: str, environment: Environment) -> dict[str, Any]:
-    """What S3 has at a URI, in a bucket of the environment's account and no other's."""
+    """The object at an S3 URI, in a bucket of the environment's account and of no other."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     owner = environment.account
     return dict(s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner))
 
 
 def moment(when: datetime) -> str:
-    """A moment that AWS tells, in UTC, to the second."""
+    """A moment from AWS, in UTC, to the second."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """What AWS's SDK raises, as a sentence that says what to do where that is known."""
+    """An error of AWS's SDK as a sentence, with what to do if that is known."""
     try:
         yield
     except NoCredentialsError:
         raise AccountError(
-            "no credentials for AWS were found; sign in, such as by `aws sso login`, or let the CI "
-            "job take on its role"
+            "no credentials for AWS were found; sign in, for example with `aws sso login`, or "
+            "let the CI job assume its role"
         ) from None
     except ClientError as error:
         code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
         advice = ""
         if code == "NoSuchBucket":
-            advice = "; `pipeline bootstrap` makes it, if [environments] names no other"
+            advice = "; `pipeline bootstrap` creates it, if [environments] names no other"
         elif code.startswith("AccessDenied") or _status(error) == FORBIDDEN:
             advice = "; README.md lists what the role needs"
         reason = " ".join(f"{code}: {message}".split())
         raise AccountError(f"AWS refused {error.operation_name}: {reason}{advice}") from None
     except ResponseParserError:
         raise AccountError(
-            "AWS could not be asked: the answer is none of AWS's; a proxy or the sign-in page of a "
-            "network may be in between"
+            "the request to AWS failed: the answer is not from AWS; a proxy or a network's "
+            "sign-in page may be in between"
         ) from None
     except BotoCoreError as error:
-        raise AccountError(f"AWS could not be asked: {' '.join(str(error).split())}") from None
+        raise AccountError(f"the request to AWS failed: {' '.join(str(error).split())}") from None
 
 
 def _status(error: ClientError) -> object:

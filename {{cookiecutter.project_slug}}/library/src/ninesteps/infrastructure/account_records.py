@@ -1,4 +1,4 @@
-"""One record of an account: online, offline as of a moment, and what its endpoint says of it."""
+"""One record of an account: online, offline as of a moment, and its endpoint's prediction."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import SYSTEM_COLUMNS
 
 AT_ONCE = 100
-"""Records that BatchGetRecord reads."""
+"""The most records that one BatchGetRecord reads."""
 
 TRIES = 5
-"""How often records are asked for that BatchGetRecord did not get to."""
+"""How often unprocessed records are requested again."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class AccountOnlineStore:
         return found
 
     def put(self, records: Iterable[Record]) -> int:
-        """Put records, and give how many were taken."""
+        """Put records; give how many were accepted."""
         return put_records.put_all(self.runtime, self.group, records, lambda sent: None).put
 
     def delete(self, identifier: str, event_time: str) -> bool:
-        """Delete a record from every store that the group has: offline a mark is added.
+        """Delete a record from every store of the group; offline, this adds a mark.
 
         Raises:
             ClientError: if the record online is not older.
@@ -80,7 +80,9 @@ class AccountOnlineStore:
             if not ids:
                 return found
             time.sleep(0.1 * 2**attempt)
-        raise AccountError(f"{len(ids)} records of {self.group.name} could not be read: try later")
+        raise AccountError(
+            f"{len(ids)} records of {self.group.name} could not be read: try again later"
+        )
 
 
 def _record(values: Iterable[Mapping[str, Any]]) -> Record:
@@ -114,7 +116,7 @@ def serving(session: Any, environment: Environment, pipeline: str) -> Serving | 
     """The version that the environment's endpoint serves; None if there is no endpoint.
 
     Raises:
-        AccountError: if its archive is none of this pipeline's.
+        AccountError: if its archive is not one of this pipeline's.
         ValueError: if it is not a registered version.
     """
     name = environment.named(pipeline)
@@ -128,7 +130,7 @@ def serving(session: Any, environment: Environment, pipeline: str) -> Serving | 
 
 
 def _columns(stored_object: Mapping[str, Any], uri: str) -> dict[str, Any]:
-    """What a model's archive says of its columns."""
+    """The columns that a model's archive lists."""
     try:
         with tarfile.open(fileobj=io.BytesIO(stored_object["Body"].read())) as archive:
             content = archive.extractfile("code/columns.json")

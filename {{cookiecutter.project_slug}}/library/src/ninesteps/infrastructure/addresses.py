@@ -1,4 +1,4 @@
-"""Where a browser shows what is in an account: Studio's page of an execution, or the console's."""
+"""Addresses of pages about an execution: in SageMaker Studio, or in the console."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ CONSOLES = {
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
-"""The console's host by the part of AWS. Those of the isolated parts are published nowhere."""
+"""The console's host by partition. Those of the isolated partitions are not published."""
 
 
 def console(environment: Environment) -> str:
-    """SageMaker's page in the console of the environment's region; empty where none is known."""
+    """SageMaker's page in the console of the environment's region; empty if it is not known."""
     region = environment.region
     host = CONSOLES.get(environment.partition)
     return f"https://{region}.{host}/sagemaker/home?region={region}" if host else ""
 
 
 def job_logs(environment: Environment, execution: str) -> str:
-    """The console's list of the logs of an execution's Processing jobs; empty where none is known.
+    """The console's list of the logs of an execution's Processing jobs; empty if it is not known.
 
     Jobs that a pipeline starts are called `pipelines-<execution>-...`. The console takes a group's
     name with its `%2F` escaped once more, the `%` written as `$`.
@@ -41,7 +41,7 @@ def job_logs(environment: Environment, execution: str) -> str:
 
 
 def execution(sagemaker: Any, environment: Environment, pipeline: str, identifier: str) -> str:
-    """Where an execution is seen: in Studio if the region has a domain, else by its jobs' logs.
+    """The page of an execution: in Studio if the region has a domain, otherwise its jobs' logs.
 
     Pipelines have no page outside of Studio. A domain's address is asked for, since its host is
     another in each part of AWS; its page of an execution is `/pipelines/view/<pipeline>/executions/

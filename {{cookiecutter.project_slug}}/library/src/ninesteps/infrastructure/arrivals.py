@@ -1,8 +1,8 @@
-"""Waits until rows that were put can be read, then says so by the marker that starts a run.
+"""Waits until stored rows can be read, then writes the marker that starts a run.
 
 PutRecord's rows land in the offline store within 15 minutes
 (https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-offline.html): a run that began
-before would learn from what was there. `data_arrival.asl.json` reads the marker.
+earlier would learn from older rows. `data_arrival.asl.json` reads the marker.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Arrived:
 
 
 def wait(athena: Athena, began: datetime, rows: int, tell: Callable[[int], None]) -> Arrived:
-    """Wait until as many rows as were put since a moment can be read.
+    """Wait until all rows that were put since a moment can be read.
 
     Args:
         began: the moment, by the clock that stamps the rows.
-        tell: told how many can be, each time that it is asked.
+        tell: called with the number of readable rows after each query.
 
     Raises:
-        AccountError: if they cannot after 30 minutes.
+        AccountError: if they cannot be read after 30 minutes.
     """
     since = (began.astimezone(UTC) - CLOCK).strftime("%Y-%m-%d %H:%M:%S.000")
     query = (
@@ -60,7 +60,7 @@ def wait(athena: Athena, began: datetime, rows: int, tell: Callable[[int], None]
         if time.monotonic() > until:
             raise AccountError(
                 f"expected {rows:,} rows to be readable in {athena.features.table} within "
-                f"{MOST_SECONDS / 60:.0f} minutes, got {readable:,}; the rows are put, and no "
+                f"{MOST_SECONDS / 60:.0f} minutes, got {readable:,}; the rows are stored, but no "
                 "marker was written: ingest the table again later, which waits for them"
             )
         time.sleep(POLL_SECONDS)
@@ -81,7 +81,7 @@ def mark(
 
 
 def service_time(answer: dict[str, Any]) -> datetime:
-    """When the service answered, by its own clock if it tells: this machine's may be wrong."""
+    """The moment of an answer, by the service's clock if known: this machine's may be wrong."""
     told = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         return parsedate_to_datetime(told)
@@ -90,7 +90,7 @@ def service_time(answer: dict[str, Any]) -> datetime:
 
 
 def _to_the_second(written: str) -> str:
-    """A moment as Athena writes it, such as `2026-01-31 00:00:00.123`, rounded up: no row of it is
+    """A moment in Athena's format, such as `2026-01-31 00:00:00.123`, rounded up, so that no row is
     after a run's moment."""
     moment = datetime.fromisoformat(written.removesuffix(" UTC")).replace(tzinfo=UTC)
     if moment.microsecond:

@@ -1,4 +1,4 @@
-"""Asks Athena for rows, where they are few, such as a count or one record."""
+"""Queries Athena for a few rows, such as a count or one record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
 
 RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
-"""As `containers/aws.py` has it, and for its reason."""
+"""As in `containers/aws.py`, and for the same reason."""
 
 POLL_SECONDS = 1.0
 MOST_SECONDS = 900.0
@@ -24,7 +24,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Athena:
-    """What asks for the rows of one feature group's table."""
+    """Queries the table of one feature group."""
 
     client: Any  # boto3's
     features: Features
@@ -32,7 +32,7 @@ class Athena:
 
     @staticmethod
     def of(session: Any, features: Features, environment: Environment, pipeline: str) -> Athena:
-        """In an environment; answers lie where step 1's do."""
+        """For an environment; results are stored where those of step 1 are."""
         output = f"s3://{environment.bucket_name}/{pipeline}/feature-store-queries/"
         config = Config(retries=RETRIES)
         return Athena(session.client("athena", config=config), features, output)
@@ -41,7 +41,7 @@ class Athena:
         """The rows of an answer.
 
         Raises:
-            AccountError: if the query fails, with what Athena says.
+            AccountError: if the query fails, with Athena's reason.
         """
         started = self.client.start_query_execution(
             QueryString=query,
@@ -69,11 +69,9 @@ class Athena:
             if status["State"] == "SUCCEEDED":
                 return
             if status["State"] in ("FAILED", "CANCELLED"):
-                reason = " ".join(status.get("StateChangeReason", "no reason is given").split())
+                reason = " ".join(status.get("StateChangeReason", "Athena gave no reason").split())
                 raise AccountError(f"Athena could not answer: {reason}")
             if time.monotonic() > until:
                 self.client.stop_query_execution(QueryExecutionId=identifier)
-                raise AccountError(
-                    f"Athena has not answered within {MOST_SECONDS / 60:.0f} minutes"
-                )
+                raise AccountError(f"Athena did not answer within {MOST_SECONDS / 60:.0f} minutes")
             time.sleep(POLL_SECONDS)

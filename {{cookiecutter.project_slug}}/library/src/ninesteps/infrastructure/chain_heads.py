@@ -1,10 +1,9 @@
-"""Heads of the chain of events in an account's bucket, where who runs a pipeline cannot edit them.
+"""Stores heads of the chain of events in an account's bucket, where users cannot edit them.
 
-A head is an object whose key says all of it:
-`PIPELINE/chain/FIRST/NUMBER-HASH.json`, FIRST being the beginning of the hash of the chain's first
-entry, which tells one machine's chain from another's. Where the bucket has object lock, the object
-is kept by it. Every version of every key is read, so that one that was deleted or written over in a
-bucket with versions still counts.
+A head is an object whose key has everything: `PIPELINE/chain/FIRST/NUMBER-HASH.json`. FIRST is the
+beginning of the hash of the chain's first entry, which identifies the machine's chain. If the
+bucket has object lock, the object is locked. Every version of every key is read, so that a head
+that was deleted or overwritten in a bucket with versions still counts.
 """
 
 from __future__ import annotations
@@ -22,23 +21,25 @@ from ninesteps.local.chain import Entry, Head
 from ninesteps.settings.environment import Environment
 
 RETAINED_DAYS = 3653
-"""How long a head is locked, where the bucket's own rule says nothing: the ten years for which the
-EU AI Act has technical documentation kept (article 18)."""
+"""How long a head is locked, if the bucket has no rule of its own: the ten years for which the EU
+AI Act requires technical documentation to be kept (article 18)."""
 
 _KEY = re.compile(r".*/chain/([0-9a-f]{16})/(\d{8,12})-([0-9a-f]{64})\.json")
 _FIRST = 16
 
+_NO_LOCK = "the bucket has no object lock: anyone who may delete objects there may delete it"
+
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a head is kept, and what keeps it there."""
+    """Where a head is stored, and how it is protected."""
 
     uri: str
     how: str
 
 
 def keep(s3: Any, environment: Environment, pipeline: str, chain: Sequence[Entry]) -> Kept:
-    """Put the head of a chain, that has one, into the environment's bucket; one is never replaced.
+    """Store the head of a chain in the environment's bucket; an existing head is never replaced.
 
     Args:
         pipeline: its name in pipeline.toml.
@@ -55,14 +56,14 @@ def keep(s3: Any, environment: Environment, pipeline: str, chain: Sequence[Entry
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
             raise
-        how = "it was kept there before"
+        how = "it was stored there before"
     return Kept(f"s3://{bucket}/{key}", how)
 
 
 def kept(
     s3: Any, environment: Environment, pipeline: str, first: Entry
 ) -> tuple[list[Head], list[str]]:
-    """The heads that were kept of a chain, and the beginnings of other chains of the pipeline.
+    """The stored heads of a chain, and the beginnings of the pipeline's other chains.
 
     Args:
         first: the chain's first entry.
@@ -72,7 +73,7 @@ def kept(
 
 
 def every(s3: Any, environment: Environment, pipeline: str) -> dict[str, list[Head]]:
-    """The heads that were kept of every chain, by the beginning of its first entry's hash."""
+    """The stored heads of every chain, by the beginning of its first entry's hash."""
     found: dict[str, set[Head]] = {}
     for start, head in _heads(s3, environment, pipeline):
         found.setdefault(start, set()).add(head)
@@ -98,7 +99,7 @@ def _heads(s3: Any, environment: Environment, pipeline: str) -> Iterator[tuple[s
 
 
 def _retention(s3: Any, environment: Environment) -> tuple[str, dict[str, Any]]:
-    """How the bucket keeps an object, in words, and what a request has to say for it."""
+    """How the bucket protects an object, in words, and the request's fields for it."""
     try:
         answer = s3.get_object_lock_configuration(
             Bucket=environment.bucket_name, ExpectedBucketOwner=environment.account
@@ -106,19 +107,13 @@ def _retention(s3: Any, environment: Environment) -> tuple[str, dict[str, Any]]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ObjectLockConfigurationNotFoundError":
-            return (
-                "the bucket has no object lock: anyone who may delete objects there may delete it",
-                {},
-            )
+            return _NO_LOCK, {}
         if code.startswith("AccessDenied"):
-            return "whether the bucket has object lock may not be seen: assume that it has none", {}
+            return "no permission to see whether the bucket has object lock: assume none", {}
         raise
     configuration = answer.get("ObjectLockConfiguration", {})
     if configuration.get("ObjectLockEnabled") != "Enabled":
-        return (
-            "the bucket has no object lock: anyone who may delete objects there may delete it",
-            {},
-        )
+        return _NO_LOCK, {}
     if rule := configuration.get("Rule", {}).get("DefaultRetention"):
         unit = "Years" if rule.get("Years") else "Days"
         return f"locked by the bucket's own rule: {rule['Mode']}, {rule[unit]} {unit.lower()}", {}

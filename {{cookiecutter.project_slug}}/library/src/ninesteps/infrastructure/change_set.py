@@ -1,7 +1,7 @@
-"""Puts a stack into an AWS account by a change set: shown, asked about, applied and followed.
+"""Creates or changes a stack by a change set: shows it, asks, applies it and follows it.
 
-A change set is what CloudFormation itself says it would do; nothing is changed before it is
-executed, and an execution that fails is rolled back by CloudFormation.
+A change set is CloudFormation's own list of changes. Nothing is changed before it is executed, and
+CloudFormation rolls back an execution that fails.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ POLL_SECONDS = 5.0
 MOST_SECONDS = 3600.0
 
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-"""How CloudFormation says that a change set would change nothing: it has no code for it."""
+"""CloudFormation's texts for a change set without changes: it has no code for them."""
 
 CANCELLED = "Resource creation cancelled", "Resource update cancelled"
-"""The reason of resources that failed only because another one had."""
+"""The reasons of resources that failed only because another one failed."""
 
 NOT_THERE, IN_REVIEW = "", "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True)
 class Import:
-    """What is in the account already and is to belong to a stack."""
+    """An existing resource that a stack is to import."""
 
     resource: str  # its name in the template
     type: str
@@ -38,13 +38,13 @@ class Import:
 
     @property
     def line(self) -> str:
-        """For the person who is asked, within 80 columns where its name allows it."""
+        """The change as a line for the terminal, within 80 columns if its name allows it."""
         return f"{'Import':<8}{self.resource:<28}{' '.join(self.identifier.values())}"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What is to stand in the account."""
+    """A stack as it should be."""
 
     name: str
     template: str  # empty: the one that the stack has
@@ -55,7 +55,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Change:
-    """What a change set would do to one resource."""
+    """The change of one resource in a change set."""
 
     resource: str  # its name in the template
     type: str
@@ -72,7 +72,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Event:
-    """What CloudFormation tells of a resource while it works."""
+    """An event of a resource while CloudFormation works."""
 
     resource: str
     status: str
@@ -81,20 +81,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of it."""
+    """The result."""
 
     status: str  # applied, unchanged or declined
     outputs: dict[str, str]
 
 
 def outputs(cloudformation: Any, name: str) -> dict[str, str]:
-    """The outputs of a stack; none of a stack that is not there."""
+    """The outputs of a stack; empty if it does not exist."""
     stack = _described(cloudformation, name)
     return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
 
 
 def parameters(cloudformation: Any, name: str) -> dict[str, str]:
-    """The parameters of a stack; none of a stack that is not there."""
+    """The parameters of a stack; empty if it does not exist."""
     stack = _described(cloudformation, name)
     return {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
 
@@ -105,7 +105,7 @@ def is_there(cloudformation: Any, name: str) -> bool:
 
 
 def with_parameter(cloudformation: Any, name: str, parameter: str, value: str) -> Stack | None:
-    """A stack as it is but for one parameter; None if it has no such parameter, or is not there."""
+    """An existing stack with one parameter changed; None without such a parameter or stack."""
     previous = parameters(cloudformation, name)
     if parameter not in previous:
         return None
@@ -119,11 +119,11 @@ def apply(
     agreed: Callable[[list[Change]], bool],
     told: Callable[[Event], None],
 ) -> Applied:
-    """Make a stack as it should be, if whoever is asked agrees to the changes.
+    """Create or change a stack, if the user agrees to the changes.
 
     Raises:
-        AccountError: if the stack is in a state that has to be put right by hand, or the change
-            failed; the message says what to do, or the first resource's reason.
+        AccountError: if the stack is in a state that has to be corrected by hand, or the change
+            failed; the message says what to do, or gives the first resource's reason.
     """
     status = _described(cloudformation, stack.name).get("StackStatus", NOT_THERE)
     _refuse_state(stack.name, status)
@@ -154,12 +154,12 @@ def _described(cloudformation: Any, name: str) -> dict[str, Any]:
 
 _DELETE = "delete it by `aws cloudformation delete-stack --stack-name {name}`, then run this again"
 BY_HAND = {
-    "ROLLBACK_COMPLETE": f"its first creation failed and was undone; {_DELETE}",
-    "ROLLBACK_FAILED": f"its first creation failed and could not be undone; {_DELETE}",
+    "ROLLBACK_COMPLETE": f"its first creation failed and was rolled back; {_DELETE}",
+    "ROLLBACK_FAILED": f"its first creation failed and could not be rolled back; {_DELETE}",
     "CREATE_FAILED": f"its creation failed; {_DELETE}",
     "DELETE_FAILED": f"it could not be deleted; {_DELETE}",
-    "UPDATE_ROLLBACK_FAILED": "a change failed and could not be undone; put right what its events "
-    "name, then `aws cloudformation continue-update-rollback --stack-name {name}`",
+    "UPDATE_ROLLBACK_FAILED": "a change failed and could not be rolled back; correct what its "
+    "events name, then `aws cloudformation continue-update-rollback --stack-name {name}`",
 }  # fmt: skip
 """What to do about a stack that takes no change set, by its status."""
 
@@ -173,7 +173,7 @@ def _refuse_state(name: str, status: str) -> None:
 
 
 def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str | None:
-    """The change set's ARN; None where nothing would change."""
+    """The change set's ARN; None if nothing would change."""
     imports = [
         {"ResourceType": i.type, "LogicalResourceId": i.resource,
          "ResourceIdentifier": dict(i.identifier)}
@@ -200,7 +200,7 @@ def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str |
     cloudformation.delete_change_set(ChangeSetName=identifier)
     if any(phrase in reason for phrase in NO_CHANGES):
         return None
-    raise AccountError(f"CloudFormation made no change set of {stack.name}: {reason}")
+    raise AccountError(f"CloudFormation could not create a change set of {stack.name}: {reason}")
 
 
 def _changes(cloudformation: Any, change_set: str) -> list[Change]:
@@ -221,9 +221,9 @@ def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
 def _follow(
     cloudformation: Any, name: str, seen: set[str], on_event: Callable[[Event], None]
 ) -> None:
-    """Tell what happens until the stack is done."""
+    """Report events until the stack is done."""
     first_failed: Event | None = None
-    for _ in _until(f"the change of {name} was not done"):
+    for _ in _until(f"the change of {name} was not complete"):
         status = _described(cloudformation, name)["StackStatus"]
         for item in _events(cloudformation, name):
             if item["EventId"] in seen:
@@ -241,12 +241,14 @@ def _follow(
             return
         break
     why = f"{first_failed.resource}: {first_failed.reason}" if first_failed else "no event says why"
-    undone = "and was undone" if status.endswith("ROLLBACK_COMPLETE") else f"and is in {status}"
+    undone = (
+        "and was rolled back" if status.endswith("ROLLBACK_COMPLETE") else f"and is in {status}"
+    )
     raise AccountError(f"the change of {name} failed {undone}; {' '.join(why.split())}")
 
 
 def _until(late: str) -> Iterator[None]:
-    """A turn at once, then one every few seconds for an hour."""
+    """Repeat at once, then every few seconds for an hour."""
     end = time.monotonic() + MOST_SECONDS
     while time.monotonic() < end:
         yield

@@ -1,4 +1,4 @@
-"""Executions of a published pipeline in an account: started, found, listed, stopped."""
+"""Starts, finds, lists and stops executions of a published pipeline in an account."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ninesteps.settings.environment import Environment
 from ninesteps.step_code.no_champion import PARAMETER
 
 LOOKED_THROUGH = 20
-"""So many of the latest executions may be the source of a selective one."""
+"""How many of the latest executions may be the source of a selective one."""
 
 GOES_ON = ("Executing", "Stopping")
-"""The statuses of an execution that is not over."""
+"""The statuses of an execution that is in progress."""
 
 _IDENTIFIER = re.compile(r"[a-z0-9]{12}")
 """An execution's id, as the service makes them."""
@@ -58,10 +58,10 @@ class Executions:
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """The definition that is published.
+        """The published definition.
 
         Raises:
-            AccountError: if none is.
+            AccountError: if there is none.
         """
         with self._published():
             answer = self.sagemaker.describe_pipeline(PipelineName=self.pipeline)
@@ -84,7 +84,7 @@ class Executions:
     def arn(self, run: str) -> str:
         """The ARN of an execution: by its ARN, its id, the beginning of one, or as `last`.
 
-        An id is not looked up: the service itself refuses that of none.
+        An id is not looked up: the service refuses one that does not exist.
 
         Raises:
             AccountError: if there is none, or more than one.
@@ -113,7 +113,7 @@ class Executions:
         return matches[0]
 
     def steps(self, arn: str) -> Iterator[dict[str, Any]]:
-        """The steps of an execution that have begun, or were taken from another one."""
+        """The steps of an execution that have begun or were reused from another one."""
         pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn
         )
@@ -121,7 +121,7 @@ class Executions:
             yield from page["PipelineExecutionSteps"]
 
     def verdict(self, arn: str, status: str) -> tuple[str, int | None]:
-        """How an execution ended, as `local/verdict.py` says it, and the version it registered."""
+        """How an execution ended, as in `local/verdict.py`, and the version it registered."""
         passes, version = None, None
         for step in self.steps(arn):
             metadata = step.get("Metadata", {})
@@ -151,7 +151,7 @@ class Executions:
         return selected_steps(self.definition, asked) if asked else ()
 
     def source(self, selected: Sequence[str]) -> Source | None:
-        """The latest execution that has what selected steps read; None where they read nothing.
+        """The latest execution with the outputs that selected steps read; None if they read none.
 
         Raises:
             DefinitionError: if the service would not run these steps alone.
@@ -177,8 +177,8 @@ class Executions:
     def champion(self) -> dict[str, str]:
         """The parameter for the archive of the version that the endpoint serves.
 
-        Empty where the published gate does not speak of it, or there is no endpoint: then the
-        definition's default counts, an empty archive.
+        Empty if the published gate does not use it or there is no endpoint: then the definition's
+        default applies, an empty archive.
 
         Raises:
             AccountError: if what serves is not a registered version.
@@ -202,10 +202,10 @@ class Executions:
         """Start an execution; gives its ARN.
 
         Args:
-            given: values of the pipeline's parameters; those of a source count where none is given.
-            description: who started what.
-            selected: the steps that alone run; none: all of them.
-            source: what `source` gives for these.
+            given: values of the pipeline's parameters; those of a source apply where none is given.
+            description: who started it, and at which commit.
+            selected: the only steps to run; empty: all steps.
+            source: the result of `source` for these steps.
 
         Raises:
             DefinitionError: for a parameter that the pipeline does not have, or a wrong value.
@@ -229,10 +229,10 @@ class Executions:
         return str(answer["PipelineExecutionArn"])
 
     def stop(self, arn: str) -> str:
-        """Ask for an execution's end; gives the status that it had.
+        """Stop an execution; give the status that it had.
 
         Raises:
-            AccountError: if it is over.
+            AccountError: if it has ended.
         """
         status = str(self.describe(arn)["PipelineExecutionStatus"])
         if status not in GOES_ON:
@@ -245,7 +245,7 @@ class Executions:
         return status
 
     def describe(self, arn: str) -> dict[str, Any]:
-        """What the service says of an execution.
+        """The service's description of an execution.
 
         Raises:
             AccountError: if there is none.
@@ -263,7 +263,7 @@ class Executions:
 
     @contextmanager
     def _published(self) -> Iterator[None]:
-        """Say what to do where the pipeline is not there."""
+        """Say what to do if the pipeline does not exist."""
         try:
             yield
         except ClientError as error:
@@ -274,5 +274,5 @@ class Executions:
             name = self.environment.name
             raise AccountError(
                 f"there is no pipeline {self.pipeline} in {self.environment.region} of account "
-                f"{self.environment.account}; `pipeline publish --env {name}` puts it there"
+                f"{self.environment.account}; `pipeline publish --env {name}` creates it"
             ) from None

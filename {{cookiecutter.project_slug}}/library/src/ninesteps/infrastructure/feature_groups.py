@@ -1,7 +1,7 @@
-"""The feature groups of an account, compared with what `[features]` says of them.
+"""Compares the feature groups of an account with `[features]`.
 
-Step 1's query names a table, a column of moments and their type. Where one is not as the account
-has it, no execution could read a row: so `pipeline publish` asks first.
+Step 1's query names a table, an event time column and its type. If one differs from the account, no
+execution could read a row, so `pipeline publish` checks them first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ninesteps.settings.features import Features, SharedGroup
 from ninesteps.settings.settings import Settings
 
 TYPES = {"String": "string", "Fractional": "fractional"}
-"""`[features] event_time_type` by what the service calls it."""
+"""`[features] event_time_type` by the service's name for it."""
 
 
 def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
@@ -26,7 +26,7 @@ def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
         sagemaker: a client of the service.
 
     Raises:
-        AccountError: if it is missing, or cannot be read from.
+        AccountError: if one is missing or cannot be read.
         SettingsError: that names the key of `[features]` and the value that the account has.
     """
     features, record_id = settings.features_of(environment), settings.stored_record_id
@@ -46,7 +46,7 @@ def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
 def _check_own(
     sagemaker: Any, settings: Settings, features: Features, environment: Environment, *path: str
 ) -> dict[str, Any]:
-    """Check that the account has a group of the repository's own; gives what it says of it.
+    """Check that the account has one of the repository's own groups; give its description.
 
     Args:
         path: of the table with its name, within `[features]`.
@@ -63,7 +63,7 @@ def check_own(
     environment: Environment,
     *path: str,
 ) -> None:
-    """Check that a group of the repository's own is as the settings have it.
+    """Check that one of the repository's own groups agrees with the settings.
 
     Args:
         found: the answer to DescribeFeatureGroup.
@@ -90,7 +90,7 @@ def check_own(
 def _check_shared(
     sagemaker: Any, name: str, shared: SharedGroup, record_id: str, environment: Environment
 ) -> None:
-    """Check that the account has a group that another repository owns, with what is read of it."""
+    """Check that the account has a group of another repository, with the columns that are read."""
     found = _described(sagemaker, shared.group, environment, is_elsewhere=True)
     store, kinds = found["OfflineStoreConfig"], own_feature_group.definitions(found)
     facts = [("record_id", shared.record_id or record_id, found["RecordIdentifierFeatureName"]),
@@ -124,7 +124,7 @@ def _moments(
 def _described(
     sagemaker: Any, group: str, environment: Environment, is_elsewhere: bool
 ) -> dict[str, Any]:
-    """A feature group that can be read from."""
+    """The description of a feature group that can be read."""
     found = own_feature_group.described(sagemaker, group)
     if not found:
         raise own_feature_group.missing(group, environment, is_elsewhere)
@@ -143,7 +143,7 @@ def _described(
 def _facts(
     features: Features, found: dict[str, Any], environment: Environment, pipeline: str
 ) -> Iterator[tuple[str, str, str]]:
-    """Keys of `[features]`, each with what it says and what the account has."""
+    """Keys of `[features]`, each with its value and the account's value."""
     store = found["OfflineStoreConfig"]
     if catalog := store.get("DataCatalogConfig", {}):
         yield "table", features.table, catalog["TableName"]

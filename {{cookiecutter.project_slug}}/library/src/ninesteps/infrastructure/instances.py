@@ -1,4 +1,4 @@
-"""The instances that a pipeline's jobs and its endpoint need: of which type, how many, at once."""
+"""The instances that a pipeline's jobs and its endpoint need at once: types and numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROCESSING, TRAINING, TRANSFORM, ENDPOINT = (
     "transform job",
     "endpoint",
 )
-"""What instances are used for, as Service Quotas names it."""
+"""The uses of instances, as Service Quotas names them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def jobs(definition: Mapping[str, Any]) -> list[Jobs]:
 
 
 def needs(definition: Mapping[str, Any], settings: Settings) -> list[Need]:
-    """What one execution and one rollout beside it need at once, use by use and type by type."""
+    """What one execution and one simultaneous rollout need at once, by use and type."""
     started = jobs(definition)
     steps = {step.name: step for step in step_contents(definition)}
     found: list[Need] = []
@@ -90,10 +90,10 @@ def _added(found: Sequence[Need]) -> Iterator[Need]:
 
 
 def most_at_once(jobs: Sequence[Jobs], steps: Mapping[str, StepContent]) -> list[Jobs]:
-    """Of some jobs those that run beside each other and have the most instances in all.
+    """The jobs that can run at the same time and have the most instances together.
 
-    Steps run beside each other if neither waits for the other, and if no condition decides that
-    only one of them runs.
+    Steps can run at the same time if neither waits for the other, and if no condition makes only
+    one of them run.
     """
     waiting = {name: step.waits_for for name, step in steps.items()}
     before = {job.step: steps_before(job.step, waiting) for job in jobs}
@@ -118,7 +118,7 @@ def most_at_once(jobs: Sequence[Jobs], steps: Mapping[str, StepContent]) -> list
 
 
 def _jobs(step: StepContent, defaults: Mapping[str, Any]) -> Iterator[Jobs]:
-    """The jobs of one step; of a search, as its definitions share them as they like, all for each.
+    """The jobs of one step; each definition of a search may use all of the search's jobs.
 
     The fields are those of the requests in the API reference.
     """
@@ -162,7 +162,7 @@ def _jobs(step: StepContent, defaults: Mapping[str, Any]) -> Iterator[Jobs]:
 
 
 def _resolved(value: Any, defaults: Mapping[str, Any]) -> Any:
-    """A value, or the default of the parameter that stands in its place."""
+    """A value, or the default of the parameter that is used for it."""
     if values.function_of(value) == "Get":
         return defaults.get(str(value["Get"]).removeprefix("Parameters."))
     return value

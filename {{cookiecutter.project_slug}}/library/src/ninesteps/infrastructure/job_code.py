@@ -1,4 +1,4 @@
-"""The code of the jobs that the state machines start: like a step's, under the hash of its bytes.
+"""The code of the jobs that the state machines start, stored under its hash as for steps.
 
 A job is its script, the modules that it imports and what it takes of the package `ninesteps`: what
 decides on an approved version is the same code as decided on its registration. All of it comes from
@@ -53,7 +53,7 @@ def job_code(entry: str) -> StepCode:
 
 
 def code_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """The code that the state machines name, by S3 URI: what has to be there before they run."""
+    """The code that the state machines name, by S3 URI: it must be there before they run."""
     root = root_uri(settings, environment)
     return {
         f"{code.uri(root)}/{name}": content

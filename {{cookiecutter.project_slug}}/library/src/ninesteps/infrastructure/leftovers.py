@@ -1,8 +1,8 @@
-"""What a deleted stack has left in the account, and the stack that takes it in again.
+"""Finds resources that a deleted stack left in the account, and imports them into a new stack.
 
-Bucket, key and model package group outlive the stack, and an endpoint that still runs makes its log
-group again: a stack of the same name could not make them once more. CloudFormation imports what is
-there, into a stack of that alone, which then is changed like any other.
+Bucket, key and model package group outlive the stack, and a running endpoint creates its log group
+again. A stack of the same name could not create them again. So CloudFormation imports them into a
+stack with nothing else, which is then changed like any other.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ninesteps.infrastructure.change_set import Import, Stack
 from ninesteps.settings.environment import Environment
 
 NOT_THERE = ("404", "NoSuchBucket", "ResourceNotFound", "ValidationException")
-"""What the services answer to a name of which they have nothing."""
+"""The services' error codes for a name that does not exist."""
 
 
 def find(session: Any, environment: Environment, name: str) -> list[Import]:
-    """What is there of what a stack would make.
+    """The resources of a stack that already exist.
 
     Args:
-        name: the stack's, which its bucket, group and log group are called by.
+        name: the stack's, from which those of its bucket, group and log group are made.
 
     Raises:
-        AccountError: if the bucket is encrypted with a key that cannot be used any more.
+        AccountError: if the bucket is encrypted with a key that can no longer be used.
     """
     return [
         *_bucket_and_key(session, environment, environment.bucket_of(name)),
@@ -39,7 +39,7 @@ def find(session: Any, environment: Environment, name: str) -> list[Import]:
 
 
 def importing(stack: Stack, found: list[Import]) -> Stack:
-    """The stack of what was found and of nothing else: an import may make nothing new."""
+    """The stack with only what was found: an import may not create anything."""
     template = json.loads(stack.template)
     resources = template["Resources"]
     template["Resources"] = {one.resource: resources[one.resource] for one in found}

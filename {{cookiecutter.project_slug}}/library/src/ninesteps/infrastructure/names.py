@@ -1,7 +1,7 @@
-"""Every name that the stacks and the state machines give, at its longest, beside AWS's limits.
+"""Compares the longest names that the stacks and state machines can give with AWS's limits.
 
-Names are found in the templates and in the machines' files, wherever they stand, for a pipeline and
-an environment whose names are as long as settings let them be: one that is added is checked too.
+Names are found anywhere in the templates and in the machines' files, for a pipeline and an
+environment with the longest names that settings allow. So a name that is added is checked too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ compares; where a model says nothing, of the user guides: S3's "Bucket naming ru
 CreateTopic and Publish, SQS's CreateQueue, CloudFormation's "AWS CloudFormation quotas"."""
 
 LABELS = ("InputName", "OutputName")
-"""What a request calls its own parts: SageMaker says no limit of these."""
+"""Names within a request: SageMaker documents no limit for these."""
 
 POLICY_LIMIT = 10_240
 """Characters of all policies within one role, without white space ("IAM and AWS STS quotas")."""
@@ -83,12 +83,12 @@ LONGEST = {
     "$package": f"arn:aws-us-gov:sagemaker:us-gov-west-1:{'1' * 12}:model-package/"
     f"{'n' * LONGEST_NAME}/{'9' * 6}",
 }  # fmt: skip
-"""What stands for a value that a machine knows only while it runs, at its longest."""
+"""The longest text of each value that a machine knows only while it runs."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name, at its longest."""
+    """The longest form of a name."""
 
     where: str  # the template's resource, or the machine's state
     kind: str  # a key of LIMITS
@@ -150,7 +150,7 @@ def names(
 
 
 def _fields(content: Any, field: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a value, with the nearest field that it stands in.
+    """Every text in a value, with the nearest field that contains it.
 
     What a machine's file gets is looked at where the file uses it; what a metric is of is a name
     that was given elsewhere.
@@ -206,7 +206,7 @@ def _given(values: Mapping[str, str], placeholder: re.Match[str]) -> str:
 
 
 def _text(expression: str, assigned: Mapping[str, str]) -> str:
-    """What an expression of a machine gives, at its longest; `?` for what is not known."""
+    """The longest result of a machine's expression; `?` if it is not known."""
     if expression in LONGEST:
         return LONGEST[expression]
     if expression.startswith("'"):

@@ -1,4 +1,4 @@
-"""What jobs and endpoints in an account's subnets must be able to reach.
+"""The VPC endpoints that jobs and endpoints in an account's subnets need.
 
 It follows from the calls that their roles may make: a service that a statement is added for needs
 an endpoint too.
@@ -23,7 +23,7 @@ OF_SERVICE = {
     "s3": ("s3",),
     "sagemaker": ("sagemaker.api",),
 }
-"""The interface endpoints of a service, as their names end; that of S3 may be a gateway."""
+"""The ends of a service's interface endpoint names; that of S3 may be a gateway."""
 
 OF_ACTION = {
     "sagemaker:GetRecord": "sagemaker.featurestore-runtime",
@@ -31,11 +31,11 @@ OF_ACTION = {
     "sagemaker:PutRecord": "sagemaker.featurestore-runtime",
     "sagemaker:InvokeEndpoint": "sagemaker.runtime",
 }
-"""Of SageMaker's actions those with an endpoint of their own."""
+"""SageMaker's actions that have an endpoint of their own."""
 
 
 def endpoints(grants: Iterable[Grant]) -> list[str]:
-    """The endpoints that what may be done takes, such as `sagemaker.api`, in order.
+    """The endpoints that the allowed actions need, such as `sagemaker.api`, in order.
 
     Raises:
         KeyError: for a service that the table lacks.

@@ -1,9 +1,9 @@
-"""Puts rows straight into an offline store as Parquet, for tables that PutRecord is too slow for.
+"""Writes rows straight into an offline store as Parquet, for tables too large for PutRecord.
 
 As AWS's own connector for Spark does (sagemaker-feature-store-spark, FeatureStoreManager.scala,
 `batchIngestIntoOfflineStore`): files by the hour of the event time below ResolvedOutputS3Uri, with
-INT96 timestamps, under the group's key. It tells the data catalogue nothing of new folders, nor
-does this: the group's table finds them by itself.
+INT96 timestamps, under the group's key. The connector does not add new folders to the data
+catalogue, and neither does this module: the group's table finds them itself.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ninesteps.feature_store.records import WRITTEN, FeatureGroup
 from ninesteps.settings.environment import Environment
 
 AT_ONCE = 8
-"""Files that are sent at one time."""
+"""Files that are sent in parallel."""
 
 HOUR = 13
-"""Characters of a moment that say its hour, such as 2026-01-31T00."""
+"""Characters of a moment up to its hour, such as 2026-01-31T00."""
 
 MOST_ROWS = 500_000
 """Rows of one file."""
@@ -41,12 +41,12 @@ def put_files(
     environment: Environment,
     tell: Callable[[int, int], None],
 ) -> int:
-    """Put rows, and give how many; a row is put online by PutRecord alone.
+    """Write rows and give their number; only PutRecord writes to the online store.
 
     Args:
         rows: of this machine's offline store, in the order of their moments.
-        described: what DescribeFeatureGroup says of the group.
-        tell: told of the files and rows that are there, as they grow.
+        described: the group's description by DescribeFeatureGroup.
+        tell: called with the numbers of files and rows written so far.
     """
     storage = described["OfflineStoreConfig"]["S3StorageConfig"]
     bucket, _, prefix = storage["ResolvedOutputS3Uri"].removeprefix("s3://").partition("/")
@@ -98,7 +98,7 @@ def _files(group: FeatureGroup, rows: Iterable[pa.Table]) -> Iterator[tuple[str,
 
 
 def _runs(values: pa.ChunkedArray) -> Iterator[tuple[int, int, str]]:
-    """Where equal values that follow each other begin, and how many they are."""
+    """The start and length of each run of equal values."""
     encoded = pc.run_end_encode(values.combine_chunks())
     start = 0
     for end, value in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):

@@ -1,4 +1,4 @@
-"""Makes a pipeline's own feature group in an account, or adds features to the one that is there.
+"""Creates a pipeline's own feature group in an account, or adds features to an existing one.
 
 The service makes the group's table by the names of DataCatalogConfig, in a database that has to be
 there: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OfflineStoreConfig.html
@@ -34,7 +34,7 @@ LAKE_FORMATION = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group's rows go in an account, under which key and by which role."""
+    """Where a group's rows are written in an account, with which key and by which role."""
 
     uri: str  # the S3 prefix of the offline store
     key: str  # the ARN of the key
@@ -43,7 +43,7 @@ class Place:
 
 
 def place(environment: Environment, pipeline: str, features: Features, key: str) -> Place:
-    """Where the group of a pipeline's environment goes.
+    """Where the group of a pipeline's environment is stored.
 
     Args:
         key: the ARN of the key that the bucket is encrypted with.
@@ -55,12 +55,12 @@ def place(environment: Environment, pipeline: str, features: Features, key: str)
 
 
 def missing(group: str, environment: Environment, is_elsewhere: bool) -> AccountError:
-    """What to say of a group that an account does not have.
+    """The error for a group that an account does not have.
 
     Args:
-        is_elsewhere: whether others make it, as where `[features] location` is set.
+        is_elsewhere: whether others create it, as with `[features] location`.
     """
-    advice = f"`pipeline bootstrap --env {environment.name}` makes it"
+    advice = f"`pipeline bootstrap --env {environment.name}` creates it"
     if is_elsewhere:
         advice = "its owner creates it, or `group` in [features] names another"
     return AccountError(
@@ -72,13 +72,13 @@ def missing(group: str, environment: Environment, is_elsewhere: bool) -> Account
 def ensure(
     sagemaker: Any, glue: Any, group: FeatureGroup, place: Place, agreed: Callable[[str], bool]
 ) -> str:
-    """Make the group as it should be; gives created, updated, unchanged or declined.
+    """Create or update the group; give created, updated, unchanged or declined.
 
     Args:
-        agreed: whether whoever is asked agrees to a change, which it gets in a line.
+        agreed: asks the user about a change, which it gets as a line.
 
     Raises:
-        AccountError: if the group that is there cannot become this one, or could not be made.
+        AccountError: if the existing group cannot be changed to this one, or none could be created.
     """
     current = described(sagemaker, group.name)
     if not current:
@@ -135,7 +135,7 @@ def request(group: FeatureGroup, place: Place) -> dict[str, Any]:
 
 
 def described(sagemaker: Any, name: str) -> dict[str, Any]:
-    """What the service says of a group, with all of its features; nothing if there is none."""
+    """The service's description of a group, with all features; empty if there is none."""
     try:
         first: dict[str, Any] = sagemaker.describe_feature_group(FeatureGroupName=name)
     except ClientError as error:
@@ -163,7 +163,7 @@ def summary_place(described_group: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str]:
-    """How a group differs in what cannot be changed, a sentence each."""
+    """Differences of a group that cannot be changed, a sentence each."""
     features, there = group.features, definitions(current)
     catalog = current.get("OfflineStoreConfig", {}).get("DataCatalogConfig", {})
     table = ".".join(catalog.get(key, "") for key in ("Database", "TableName"))
@@ -181,8 +181,8 @@ def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str
         now = group.definitions.get(name)
         if now is None:
             yield (
-                f"it has the feature {name!r}, which is not put there any more; a group "
-                "cannot lose a feature: name a new one in [features] group"
+                f"it has the feature {name!r}, which is no longer written; a group cannot lose a "
+                "feature: name a new group in [features] group"
             )
         elif now != kind and (kind, now) != ("Fractional", "Integral"):  # whole ones are fractions
             yield f"expected {name!r} to be {now}, got {kind}{new}"
@@ -197,7 +197,7 @@ def _definition(group: FeatureGroup, name: str) -> dict[str, str]:
 
 
 def _make_database(glue: Any, group: FeatureGroup) -> None:
-    """Make the data catalogue's database, unless it is there."""
+    """Create the data catalogue's database, unless it exists."""
     name = group.features.database
     try:
         glue.get_database(Name=name)
@@ -210,7 +210,7 @@ def _make_database(glue: Any, group: FeatureGroup) -> None:
 
 
 def _wait(sagemaker: Any, group: FeatureGroup) -> dict[str, Any]:
-    """Wait until a group is made, or what was changed of it is."""
+    """Wait until a group or its change is complete."""
     until = time.monotonic() + MOST_SECONDS
     while True:
         current = described(sagemaker, group.name)
@@ -237,14 +237,14 @@ def _check_status(current: Mapping[str, Any], group: FeatureGroup) -> None:
         return
     if status == FAILED:
         raise AccountError(
-            f"the feature group {group.name} could not be made: {_reason(current, group)}; then "
-            "delete what is left of it by `aws sagemaker delete-feature-group "
+            f"the feature group {group.name} could not be created: {_reason(current, group)}; "
+            "delete what is left of it with `aws sagemaker delete-feature-group "
             f"--feature-group-name {group.name}` and run the command again"
         )
     raise AccountError(f"expected the feature group {group.name} to be {CREATED}, got {status}")
 
 
 def _reason(failed: Mapping[str, Any], group: FeatureGroup) -> str:
-    reason = " ".join(failed.get("FailureReason", "AWS gives no reason").split()).rstrip(".")
+    reason = " ".join(failed.get("FailureReason", "AWS gave no reason").split()).rstrip(".")
     advice = LAKE_FORMATION.format(database=group.features.database)
     return reason + (advice if "Lake Formation" in reason else "")

@@ -1,4 +1,4 @@
-"""Who may do what in an account: a table.
+"""The table of permissions: which role and command may do what in an account.
 
 Actions, resource types and condition keys are those of AWS's Service Authorization Reference
 (`list_amazonsagemaker`, `list_amazons3`, `list_amazonelasticcontainerregistry`,

@@ -1,4 +1,4 @@
-"""What `bootstrap` and `publish` would do, worked out from the repository alone: AWS is not asked.
+"""What `bootstrap` and `publish` would do, computed from the repository without asking AWS.
 
 A plan has actions in the order in which the commands take them. Each comes from the functions that
 the commands themselves call, so a plan names the stacks, resources and files that they would send.
@@ -120,16 +120,16 @@ class Plan:
     not_known: tuple[str, ...] = ()  # what only AWS can tell
 
     def as_json(self) -> dict[str, Any]:
-        """For a program to read."""
+        """The plan as JSON."""
         return asdict(self)
 
 
 def stack_action(stack: Stack, environment: Environment, not_known: str = "") -> StackAction:
-    """What a stack would have.
+    """The resources of a stack.
 
     Args:
-        stack: with a value for every parameter, if only a stand-in.
-        not_known: the parameter whose value is a stand-in.
+        stack: with a value for every parameter; it may be a placeholder.
+        not_known: the parameter whose value is a placeholder.
     """
     read = json.loads(stack.template)
     resources = template.resolved(read, stack.parameters, environment, stack.name)
@@ -162,7 +162,7 @@ def bootstrap_actions(
         definition: the compiled one.
 
     Raises:
-        SettingsError: as `bootstrap` does, of what it refuses without asking AWS.
+        SettingsError: for everything that `bootstrap` refuses without asking AWS.
     """
     first = stacks.pipeline_stack(settings, environment, definition)
     key = environment.kms_key_arn or policies.key_of_the_stack(environment)
@@ -178,7 +178,7 @@ def bootstrap_actions(
 def pipeline_actions(
     settings: Settings, environment: Environment, definition: str, commit: str
 ) -> tuple[RecordAction, PipelineAction]:
-    """What `publish` does after it has put the code.
+    """The actions of `publish` after the code has been uploaded.
 
     Args:
         commit: that the code came from, in words.
@@ -197,7 +197,7 @@ def pipeline_actions(
 
 
 def check_action(settings: Settings, environment: Environment) -> CheckAction:
-    """What `publish` asks the account for before it sends anything."""
+    """What `publish` checks in the account before it sends anything."""
     features = settings.features_of(environment)
     owned = (own.group for own in features.owned_groups.values())
     shared = (other.group for other in features.groups.values())
@@ -205,7 +205,7 @@ def check_action(settings: Settings, environment: Environment) -> CheckAction:
 
 
 def not_known_of_bootstrap(environment: Environment, pipeline: str) -> tuple[str, ...]:
-    """What only AWS can tell, a sentence each."""
+    """What only AWS knows, a sentence each."""
     stack = environment.named(pipeline)
     already = "what the account already has: `pipeline bootstrap` asks, and shows what would change"
     starts = f"{stacks.STARTS} of a stack that is already there, which stays as it is"

@@ -1,4 +1,4 @@
-"""What the policies of a template allow, compared with the table of permissions."""
+"""Compares what the policies of a template allow with the table of permissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Permission = tuple[str, str, str, str]
 
 
 def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permission]:
-    """What a table's entries allow in one environment, whose `values` go into the braces."""
+    """What a table's entries allow in one environment; `values` replace the braces."""
     return {
         ("Allow", action, pattern, _condition(entry.conditions, values))
         for entry in grants
@@ -29,7 +29,7 @@ def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permi
 def values(
     settings: Settings, environment: Environment, repositories: Iterable[str]
 ) -> dict[str, str]:
-    """What an environment has in the place of the braces; `images` are the repositories' ARNs."""
+    """An environment's values for the braces; `images` are the repositories' ARNs."""
     stack = environment.named(settings.project.pipeline)
     partition, where = environment.partition, f"{environment.region}:{environment.account}"
     services = (
@@ -60,7 +60,7 @@ def values(
 
 
 def feature_values(settings: Settings, environment: Environment) -> dict[str, str]:
-    """Of them what the feature groups have, and the base model's place; lists with commas."""
+    """The values of the feature groups and of the base model's location; lists with commas."""
     features = settings.features_of(environment)
     places = [place.removeprefix("s3://") for place in read_elsewhere(settings, environment)]
     prefixes = [place.partition("/")[2] for place in places]
@@ -98,7 +98,7 @@ def _listed(prefixes: Iterable[str], base: str) -> Iterator[str]:
 
 
 def key_of_the_stack(environment: Environment) -> str:
-    """The ARN that stands for the stack's own key, which has none before it is made."""
+    """The placeholder ARN of the stack's own key, which has none before it is created."""
     return f"arn:{environment.partition}:kms:{environment.region}:{environment.account}:key/Key"
 
 

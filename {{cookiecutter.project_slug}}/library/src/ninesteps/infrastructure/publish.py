@@ -13,26 +13,26 @@ from ninesteps.infrastructure import account, change_set
 from ninesteps.settings.environment import Environment
 
 NOT_THERE = ("ResourceNotFound", "ValidationException")
-"""What the service answers to a well-formed name that it has no pipeline of."""
+"""The service's error code for a pipeline that does not exist."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing has changed."""
+    """What publishing changed."""
 
     put: int  # code objects
     already_there: int
     pipeline: str  # created, updated or unchanged
 
     def sentences(self, environment: Environment) -> Iterator[str]:
-        """For the person who asked for it."""
+        """Lines for the terminal."""
         yield f"code        {self.put} objects put, {self.already_there} were there already"
         where = f"{environment.region} of account {environment.account}"
         yield f"pipeline    {self.pipeline} in {where}"
 
 
 def outputs(pipeline: str, environment: Environment) -> dict[str, str]:
-    """What the stack of a pipeline has made: bucket, roles, key; nothing where there is no stack.
+    """The outputs of a pipeline's stack: bucket, roles, key; empty if there is no stack.
 
     Raises:
         AccountError: with one sentence.
@@ -50,12 +50,12 @@ def publish(
     record: tuple[str, bytes],
     check: Callable[[Any], None] = lambda sagemaker: None,
 ) -> Published:
-    """Put what the definition names, then create or update the pipeline; nothing twice.
+    """Put what the definition names, then create or update the pipeline; skip what is unchanged.
 
     Args:
         record: where the definition came from: its key and content. It is put before the pipeline,
             so that no execution begins without it.
-        check: raises unless the account, asked by a client of SageMaker, has what it takes.
+        check: gets a client of SageMaker, and raises unless the account has what is needed.
 
     Raises:
         AccountError: with one sentence.
@@ -71,7 +71,7 @@ def publish(
 
 
 def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
-    """Put the objects whose keys are not there: a key is a hash of the content. Gives how many."""
+    """Put the objects whose keys, hashes of the content, do not exist; give their number."""
     owned = {"Bucket": environment.bucket_name, "ExpectedBucketOwner": environment.account}
     root = f"s3://{environment.bucket_name}/"
     put = 0
@@ -112,7 +112,7 @@ def _current(sagemaker: Any, name: str) -> dict[str, Any] | None:
 
 
 def _put_pipeline(sagemaker: Any, name: str, definition: str, environment: Environment) -> str:
-    """Create the pipeline, or update the one that says otherwise."""
+    """Create the pipeline, or update it if its definition differs."""
     pipeline = {
         "PipelineName": name, "PipelineDefinition": definition, "RoleArn": environment.role_arn
     }  # fmt: skip

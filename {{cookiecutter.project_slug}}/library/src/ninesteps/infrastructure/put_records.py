@@ -1,8 +1,8 @@
-"""Puts records into a feature group by PutRecord, many at a time, and notes those refused.
+"""Puts records into a feature group by PutRecord, many at a time, and collects refused ones.
 
 Quotas: 10,000 calls a second of an account and 350 KB a record
-(https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html). One process of Python
-sends fewer; where the service throttles all the same, botocore's adaptive retries slow it down.
+(https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html). One Python process
+sends fewer; if the service throttles anyway, botocore's adaptive retries slow it down.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from botocore.exceptions import ClientError
 from ninesteps.feature_store.records import FeatureGroup, Record
 
 AT_ONCE = 16
-"""Calls that wait for their answers at one time."""
+"""Calls that run in parallel."""
 
 MOST_ATTEMPTS = 8
 
 CHUNK = 50
-"""Records that one thread puts before it says how it went."""
+"""Records that one thread puts before it reports its result."""
 
 MOST_REFUSED = 1000
-"""With so many refused, the rest is not sent: something is wrong with all of them."""
+"""After this many refusals the rest is not sent: the cause probably affects all records."""
 
 OF_THE_RECORD = (
     "ValidationError", "ValidationException", "InternalFailure", "ServiceUnavailable",
     "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded",
 )  # fmt: skip
-"""Errors that concern one record, after botocore has tried as often as it may; any other concerns
-all that would follow."""
+"""Errors that concern one record, after all of botocore's retries; any other error concerns all
+following records too."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Refused:
 
 @dataclass
 class Sent:
-    """What became of records."""
+    """The result of putting records."""
 
     put: int = 0
     refused: list[Refused] = field(default_factory=list)
@@ -77,13 +77,13 @@ def put_all(
     tell: Callable[[Sent], None],
     at_once: int = AT_ONCE,
 ) -> Sent:
-    """Put records; those refused are put once more at the end, as some are refused by chance.
+    """Put records; refused ones are tried again at the end, because some refusals are temporary.
 
     Of records of one id the greatest event time is kept online, whatever the order, and offline
     each is kept: so they need not arrive in theirs.
 
     Args:
-        tell: told again and again how far it is.
+        tell: called repeatedly with the progress.
     """
     began = time.monotonic()
     sent = Sent()
@@ -152,5 +152,5 @@ def _put(runtime: Any, group: FeatureGroup, records: Sequence[Record]) -> Answer
 
 
 def values(record: Record) -> list[dict[str, str]]:
-    """A record as the runtime API takes it."""
+    """A record in the format of the runtime API."""
     return [{"FeatureName": name, "ValueAsString": text} for name, text in record.items()]

@@ -1,4 +1,4 @@
-"""What a pipeline needs at once, compared with the account's quotas for SageMaker."""
+"""Compares the instances that a pipeline needs at once with the account's SageMaker quotas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_name(session: Any) -> dict[str, float]:
 
 
 def asked(needs: Sequence[Need]) -> dict[str, int]:
-    """How much of which quota a pipeline needs, by the quota's name."""
+    """How much a pipeline needs of each quota, by the quota's name."""
     found = {f"{need.instance_type} for {need.use} usage": need.count for need in needs}
     for use, name in IN_ALL.items():
         if in_all := sum(need.count for need in needs if need.use == use):
@@ -42,11 +42,11 @@ def asked(needs: Sequence[Need]) -> dict[str, int]:
 def too_small(
     needs: Sequence[Need], quotas: Mapping[str, float], environment: Environment
 ) -> Iterator[str]:
-    """One sentence for each quota that is smaller than what is needed."""
+    """One sentence for each quota that is too small."""
     where = f"{environment.region} of account {environment.account}"
     for name, count in asked(needs).items():
         if name in quotas and quotas[name] < count:
             yield (
                 f"expected the quota {name!r} to be {count} or more in {where}, got "
-                f"{quotas[name]:g}: ask for more in Service Quotas"
+                f"{quotas[name]:g}: request an increase in Service Quotas"
             )

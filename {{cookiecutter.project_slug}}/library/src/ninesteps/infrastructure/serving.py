@@ -11,13 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
-"""What the service answers to the name of an endpoint that is not there."""
+"""The service's error code for an endpoint that does not exist."""
 
 
 def package_arn(sagemaker: Any, endpoint: str) -> str:
     """The ARN of the model package that an endpoint serves; empty if there is no endpoint.
 
-    While an endpoint is being updated, it is that of the version before.
+    While an endpoint is being updated, it is that of the previous version.
 
     Raises:
         ValueError: if what serves is not a registered version.
@@ -32,7 +32,9 @@ def package_arn(sagemaker: Any, endpoint: str) -> str:
     name = config["ProductionVariants"][0]["ModelName"]
     arn = sagemaker.describe_model(ModelName=name)["PrimaryContainer"].get("ModelPackageName")
     if not arn:
-        raise ValueError(f"the endpoint {endpoint} serves {name}, a model of no registered version")
+        raise ValueError(
+            f"the endpoint {endpoint} serves {name}, a model that is not a registered version"
+        )
     return str(arn)
 
 

@@ -1,4 +1,4 @@
-"""The stacks of an environment: which template, with which of the settings as its parameters."""
+"""The stacks of an environment: their templates, with parameters from the settings."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from ninesteps.settings.settings import Settings
 from ninesteps.step_code.no_champion import PARAMETER
 
 ACCOUNT_STACK = "sagemaker-pipelines-account"
-"""What `account.yaml` is called: the same from every repository."""
+"""The name of the stack of `account.yaml`: the same from every repository."""
 
 NOTHING = {"HasGitHub": "no", "MonthlyBudget": "0", "NotifyEmail": ""}
-"""Its parameters where nobody has asked for anything."""
+"""Its parameters if nothing was requested."""
 
 
 STARTS = "Starts"
@@ -42,7 +42,7 @@ ON, OFF = "ENABLED", "DISABLED"
 
 
 def starts(previous: Mapping[str, str]) -> str:
-    """What `Starts` is to be, by the parameters that a stack has now: a new one starts nothing.
+    """The value of `Starts`, from a stack's present parameters: a new stack starts nothing.
 
     A stack that was made before there was such a parameter has its schedule on.
     """
@@ -60,18 +60,18 @@ def pipeline_stack(
 
     Args:
         definition: the compiled one, whose images the roles may fetch.
-        own_key: the ARN of the key that the stack has made before, if it has.
-        previous: the parameters that it has now, if it is there.
+        own_key: the ARN of the key that the stack created earlier, if it did.
+        previous: the parameters that it has now, if it exists.
 
     Raises:
-        SettingsError: if the settings name a role or a bucket that the stack does not make.
+        SettingsError: if the settings name a role or a bucket that the stack does not create.
     """
     name = environment.named(settings.project.pipeline)
     of_the_stack = {"role": environment.role_of(name), "bucket": environment.bucket_of(name)}
     for key, right in of_the_stack.items():
         if (read := getattr(environment, key)) != right:
             raise SettingsError(
-                f"expected {right}, which the stack makes, got {read!r}: leave the key out",
+                f"expected {right}, which the stack creates, got {read!r}: leave the key out",
                 "environments", environment.name, key,
             )  # fmt: skip
     return Stack(
@@ -111,7 +111,7 @@ def parameters(
 
 
 def _watched(settings: Settings) -> dict[str, str]:
-    """The parameters that say what sets off the endpoint's alarms."""
+    """The parameters of the endpoint's alarms."""
     alarms = policy.alarms(settings.deploy, settings.project.problem)
     thresholds = {alarm.name: str(alarm.threshold) for alarm in alarms}
     return {
@@ -122,7 +122,7 @@ def _watched(settings: Settings) -> dict[str, str]:
 
 
 def _features(settings: Settings, environment: Environment) -> dict[str, str]:
-    """The parameters that say what step 1 reads: names, and the ARNs that policies need."""
+    """The parameters for what step 1 reads: names, and the ARNs that policies need."""
     values = policies.feature_values(settings, environment)
     return {
         "FeatureGroups": values["read groups"],
@@ -139,7 +139,7 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
 
 
 def as_made(environment: Environment, outputs: Mapping[str, str]) -> Environment:
-    """An environment with what its stack has made: the bucket, and the key if it names no other.
+    """An environment with its stack's bucket, and with the stack's key if it names no other.
 
     Args:
         outputs: of the stack; none where there is no stack, and then it is as the settings say.
@@ -150,8 +150,9 @@ def as_made(environment: Environment, outputs: Mapping[str, str]) -> Environment
     bucket = outputs.get("BucketName", environment.bucket)
     if bucket != environment.bucket:
         raise AccountError(
-            f"expected the bucket {bucket}, which the stack made, as [environments."
-            f"{environment.name}] bucket, got {environment.bucket!r}: leave the key out"
+            f"expected the bucket {bucket}, which the stack created, as "
+            f"[environments.{environment.name}] bucket, got {environment.bucket!r}: leave the "
+            "key out"
         )
     key = environment.kms_key_arn or outputs.get("KeyArn", "")
     return dataclasses.replace(environment, kms_key_arn=key)
@@ -173,7 +174,7 @@ def rollout_stack(
     key: str,
     previous: Mapping[str, str] | None = None,
 ) -> Stack:
-    """The stack of the state machines, for which the other one's bucket must be there.
+    """The stack of the state machines, which needs the bucket of the other stack.
 
     Args:
         definition: the compiled one.
@@ -217,10 +218,10 @@ def rollout_parameters(
 
 
 LIMITS = ("MaxErrorShare", "MaxLatencyMicroseconds")
-"""The parameters of both templates that set off alarms."""
+"""The parameters of both templates for alarms."""
 
 FLOORS = ("Profile", "ProfileSha256", "LeastLibrary")
-"""The parameters of `rollout.yaml` that say what a version has to be made under."""
+"""The parameters of `rollout.yaml` for the floors that a version must meet."""
 
 
 def floor_changes(previous: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[str]:
@@ -236,7 +237,7 @@ def floor_changes(previous: Mapping[str, str], parameters: Mapping[str, str]) ->
 
 
 def rollout_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """What must be in the bucket before the machines are: their files, and their jobs' code."""
+    """What the bucket must have before the machines exist: their files, and their jobs' code."""
     root, prefix, instance = settings.root, settings.project.pipeline, settings.deploy.instance_type
     machines = template.state_machines(template.read(root, template.ROLLOUT)).values()
     return {
@@ -252,13 +253,13 @@ def rollout_objects(settings: Settings, environment: Environment) -> dict[str, b
 def account_stack(
     settings: Settings, environment: Environment, previous: Mapping[str, str]
 ) -> Stack:
-    """The stack of what exists once an account; what other repositories have asked for stays.
+    """The stack of what exists once per account; what other repositories requested stays.
 
     Args:
         previous: the parameters that the stack has now.
 
     Raises:
-        SettingsError: if nothing is asked for, or nobody could be told of the budget.
+        SettingsError: if nothing is requested, or the budget has no address to notify.
     """
     asked = {}
     if environment.github_repository:
@@ -266,14 +267,15 @@ def account_stack(
     if environment.monthly_budget:
         if not settings.notify.email:
             raise SettingsError(
-                "expected an address, which a monthly_budget needs, got none", "notify", "email"
-            )
+                "expected an e-mail address, which monthly_budget needs, got none",
+                "notify", "email",
+            )  # fmt: skip
         asked["MonthlyBudget"] = str(environment.monthly_budget)
         asked["NotifyEmail"] = settings.notify.email
     if not asked and not previous:
         raise SettingsError(
-            "expected github_repository or monthly_budget, got neither: there is nothing else to "
-            "make for the account", "environments", environment.name,
+            "expected github_repository or monthly_budget, got neither: there is nothing else "
+            "to create for the account", "environments", environment.name,
         )  # fmt: skip
     return Stack(
         name=ACCOUNT_STACK,
@@ -297,7 +299,7 @@ def image_repositories(definition: Mapping[str, Any], environment: Environment) 
 
 
 def images(definition: Mapping[str, Any]) -> list[str]:
-    """The images that this repository's own scripts run in, each once, in the steps' order."""
+    """The images of this repository's own scripts, each once, in the steps' order."""
     found = dict.fromkeys(match[0] for match in _IMAGE.finditer(json.dumps(definition)))
     return [uri for uri in found if permissions.CLARIFY_IMAGE not in uri]
 
@@ -368,7 +370,7 @@ def _in_vpc(definition: Mapping[str, Any]) -> Sequence[Grant]:
 
 
 Templates = Mapping[str, dict[str, Any]]
-"""Templates as they are read, by name."""
+"""Parsed templates, by name."""
 
 
 def read(root: Path) -> Templates:
@@ -396,7 +398,7 @@ def resources(
 def violations(
     templates: Templates, settings: Settings, environment: Environment, definition: str
 ) -> Iterator[str]:
-    """What roles may do otherwise than the table says, and placeholders that nothing fills."""
+    """Differences between roles and the table of permissions, and unfilled placeholders."""
     compiled = json.loads(definition)
     own = resources(templates, settings, environment, definition)
     repositories = image_repositories(compiled, environment)
@@ -415,7 +417,7 @@ def violations(
 def too_long(
     templates: Templates, settings: Settings, definition: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Names and policies that AWS would refuse where a pipeline's name is as long as it may be."""
+    """Names and policies that AWS would refuse for a pipeline with the longest possible name."""
     own, environment = names.longest(settings)
     stack, key = environment.named(own.project.pipeline), policies.key_of_the_stack(environment)
     given = {
@@ -438,10 +440,10 @@ def too_long(
 
 
 def _unfilled(root: Path, rollout: dict[str, Any]) -> Iterator[str]:
-    """Placeholders of a state machine's file that the template does not fill, or that it lacks."""
+    """Placeholders that only a state machine's file has, or only its template."""
     for machine, file in template.state_machines(rollout).items():
         text = (root / template.FOLDER / file).read_text(encoding="utf-8")
         used = set(re.findall(r"\$\{(\w+)\}", text))
         given = set(rollout["Resources"][machine]["Properties"]["DefinitionSubstitutions"])
         yield from (f"{file}: nothing fills ${{{name}}}" for name in sorted(used - given))
-        yield from (f"{file}: it has no ${{{name}}} to be filled" for name in sorted(given - used))
+        yield from (f"{file}: it has no ${{{name}}} to fill" for name in sorted(given - used))

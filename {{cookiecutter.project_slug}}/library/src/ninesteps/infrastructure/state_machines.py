@@ -1,8 +1,8 @@
-"""The state machines' placeholders: what each `${Name}` of the ASL files is, and what fills it.
+"""The state machines' placeholders: the meaning of each `${Name}` of the ASL files, and its value.
 
-What the stack alone knows (`OF_THE_STACK`) is filled by its template; the rest follows from the
-settings. All are texts that CloudFormation puts where they stand: a number becomes one within the
-machine, and JSON is escaped, since it comes to stand within a JSON string.
+What only the stack knows (`OF_THE_STACK`) is filled by its template; the rest follows from the
+settings. CloudFormation inserts all of them as texts: a number becomes one within the machine, and
+JSON is escaped, because it is inserted into a JSON string.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from ninesteps.step_code.by_digest import root_uri
 from ninesteps.version import VERSION
 
 OF_THE_STACK = {
-    "Partition": "the part of AWS that the region is in: aws",
+    "Partition": "the region's partition: aws",
     "Region": "the region",
     "Account": "the account's twelve digits",
-    "Name": "what pipeline, endpoint and stack are called: <pipeline>-<environment>",
+    "Name": "the name of pipeline, endpoint and stack: <pipeline>-<environment>",
     "Pipeline": "the pipeline's name without the environment: its prefix in the bucket, and a tag",
     "Environment": "the environment's name: a tag",
     "Group": "the model package group",
     "Bucket": "the bucket's name",
     "KmsKeyArn": "the key that disks and outputs of jobs and endpoints are encrypted with",
-    "TopicArn": "the SNS topic that everybody is told by",
-    "JobRoleArn": "the role that the machines' Processing jobs run under",
-    "EndpointRoleArn": "the role that the endpoint's containers run under",
+    "TopicArn": "the SNS topic for notices",
+    "JobRoleArn": "the role of the machines' Processing jobs",
+    "EndpointRoleArn": "the role of the endpoint's containers",
     "RolloutArn": "the state machine of rollout.asl.json, which approved.asl.json starts",
     "ComparesChampion": "yes: the gate compares a model with the version that serves",
     "StartArn": "the state machine of start.asl.json, which then starts the pipeline",
@@ -43,7 +43,7 @@ OF_THE_STACK = {
 """Placeholders that the template fills: name -> meaning.
 
 The machines' own roles are called `${Name}-data-arrival`, `${Name}-evidence`, `${Name}-approved`,
-`${Name}-rollout` and `${Name}-ab-test`: `approved` tells by that whether a person or a machine
+`${Name}-rollout` and `${Name}-ab-test`: `approved` uses this to tell whether a person or a machine
 wrote last.
 """
 
@@ -54,45 +54,45 @@ OF_THE_SETTINGS = {
     "GoldenCodeUri": "the code of golden_requests.py, under its hash",
     "DecideCodeUri": "the code of decide_ab_test.py, under its hash",
     "JobInstanceType": "the jobs' instance type",
-    "JobSeconds": "what a job may take",
+    "JobSeconds": "the time limit of a job",
     "NetworkConfig": "JSON, escaped: the jobs' NetworkConfig",
-    "VpcConfig": "JSON, escaped: the model's VpcConfig; empty where it is in none",
+    "VpcConfig": "JSON, escaped: the model's VpcConfig; empty if it has none",
     "Gate": "the gate in force, metrics and bias",
     "Problem": "binary or regression",
     "Facets": "the facets that the gate may name, each with its column in a split: key=column,...",
     "MinGroupSize": "rows below which a group does not count",
-    "Profile": "the profile that a version has to be made under",
+    "Profile": "the profile that a version must be made with",
     "ProfileSha256": "... and the SHA-256 of its floors",
-    "LeastLibrary": "x.y.z: the least version of the library that has to have made it",
-    "RequireSecondApprover": "true: who started a run may not approve its version",
+    "LeastLibrary": "x.y.z: the lowest version of the library that may have made it",
+    "RequireSecondApprover": "true: the person who started a run may not approve its version",
     "BeforeProduction": "true: a second approval, between staging and production",
-    "ApprovalSeconds": "what the second approval may take",
+    "ApprovalSeconds": "the time limit of the second approval",
     "InstanceType": "the endpoint's instance type",
     "Instances": "the endpoint's instances",
-    "ServingTag": "four characters that differ where type, number, network, key or data capture do",
+    "ServingTag": "four characters that change with type, number, network, key or data capture",
     "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of settings/deploy.py",
     "IsScaled": "true: autoscaling changes the number of instances, and an update keeps it",
-    "MaxInstances": "up to which autoscaling adds instances",
-    "TargetInvocations": "a minute and instance, which autoscaling keeps to",
-    "CapturesData": "true: requests and answers are kept",
-    "CapturePercent": "... of so many requests",
-    "BakeSeconds": "how long a first endpoint is watched; SageMaker watches the later ones",
-    "PollSeconds": "between two looks at what takes time",
-    "MostPolls": "looks until it takes too long",
+    "MaxInstances": "autoscaling's highest number of instances",
+    "TargetInvocations": "requests per minute and instance, autoscaling's target",
+    "CapturesData": "true: requests and answers are captured",
+    "CapturePercent": "... for this percentage of requests",
+    "BakeSeconds": "how long a first endpoint is watched; SageMaker watches later ones",
+    "PollSeconds": "between two polls of a long operation",
+    "MostPolls": "polls before it has taken too long",
     "MinimumIntervalSeconds": "between a start of the pipeline and the next by arrived data",
-    "WhenTooSoon": "wait until that interval is over, or drop",
+    "WhenTooSoon": "wait until that interval has passed, or drop",
     "AbTests": "true: rollout = ab_test",
-    "AbTestRules": "what a test is decided by, of [ab] and [deploy]: key=value,...",
-    "FirstShare": "of the users, in percent, with which a test begins",
-    "WatchSeconds": "between two looks at a test's alarms",
-    "WatchesALook": "looks at its alarms until the next decision",
+    "AbTestRules": "the rules of a test, from [ab] and [deploy]: key=value,...",
+    "FirstShare": "the percentage of users with which a test begins",
+    "WatchSeconds": "between two checks of a test's alarms",
+    "WatchesALook": "checks of its alarms until the next decision",
     "LooksAnExecution": "decisions until a new execution continues the test",
 }
 """Placeholders that `substitutions` fills: name -> meaning."""
 
 POLL_SECONDS = 60
 MOST_POLLS = 720
-"""Twelve hours: the longest deployment that SageMaker lets be takes eight."""
+"""Twelve hours: the longest deployment that SageMaker allows takes eight."""
 WATCH_SECONDS = 300
 WATCHES_A_LOOK = 12
 LOOKS_AN_EXECUTION = 24
@@ -162,7 +162,7 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
 
 
 def _rules(settings: Settings) -> str:
-    """The argument of `decide_ab_test.py` that says what decides: the fields of `Rules`."""
+    """The argument of `decide_ab_test.py` with its rules: the fields of `Rules`."""
     text = ",".join(f"{name}={value}" for name, value in settings.ab_rules.items())
     if len(text) > MAX_ARGUMENT:
         raise SettingsError(
@@ -183,9 +183,9 @@ def _facets(settings: Settings) -> str:
     text = ",".join(f"{facet.key}={stored(facet.column)}" for facet in settings.facets)
     if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
         raise SettingsError(
-            "expected facets whose columns have letters, digits, spaces and _ . - alone, "
-            f"{MAX_ARGUMENT} characters with their keys, got {settings.bias.facets!r}: a rollout "
-            "evaluates the gate again by them", "bias", "facets",
+            "expected facets whose columns have only letters, digits, spaces and _ . -, and at "
+            f"most {MAX_ARGUMENT} characters with their keys, got {settings.bias.facets!r}: a "
+            "rollout evaluates the gate again by them", "bias", "facets",
         )  # fmt: skip
     return text
 
@@ -200,5 +200,5 @@ def _vpc(environment: Environment) -> dict[str, list[str]]:
 
 
 def _escaped(content: object) -> str:
-    """JSON as it stands within a JSON string."""
+    """JSON escaped for a JSON string."""
     return json.dumps(json.dumps(content))[1:-1]

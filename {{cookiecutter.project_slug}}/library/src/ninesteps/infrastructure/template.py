@@ -1,7 +1,7 @@
-"""The stacks' templates: read, put together as CloudFormation takes them, and resolved.
+"""Reads the stacks' templates, packs them for CloudFormation and resolves their functions.
 
-To resolve a template is to put an environment's values in the place of its functions, so that what
-a role may do can be compared (`permissions.py`) without an account.
+Resolving a template replaces its functions by an environment's values, so that a role's permissions
+can be compared (`permissions.py`) without an account.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.operation import LOCAL_DISKS
 
 FOLDER = "model_deploy/infrastructure"
-"""Where a repository has its templates and state machines."""
+"""The folder of a repository's templates and state machines."""
 
 PIPELINE, ROLLOUT, ACCOUNT = "pipeline.yaml", "rollout.yaml", "account.yaml"
 
 INLINE_LIMIT = 51_200
-"""Bytes of a template that CloudFormation takes in the request itself, with no upload before."""
+"""Bytes of a template that CloudFormation accepts in the request itself, without an upload."""
 
 
 def read(root: Path, name: str) -> dict[str, Any]:
@@ -40,12 +40,12 @@ def read(root: Path, name: str) -> dict[str, Any]:
 def packaged(
     root: Path, name: str, bucket: str = "", prefix: str = "", endpoint_instance: str = ""
 ) -> str:
-    """A template as one text: JSON without a needless byte.
+    """A template as compact JSON.
 
     Args:
         root: the repository.
-        bucket: where its state machines' files lie.
-        prefix: ... under this prefix of it, below which `machine_key` says the rest.
+        bucket: of its state machines' files.
+        prefix: ... and their prefix in it; `machine_key` gives the rest.
         endpoint_instance: what the endpoint runs on.
     """
     template = read(root, name)
@@ -57,16 +57,16 @@ def packaged(
 
 
 def machine_key(root: Path, prefix: str, file: str, endpoint_instance: str) -> str:
-    """Where a state machine's file lies: by content, so that a change of it is one of the stack."""
+    """The key of a state machine's file: by content, so that a new file changes the stack."""
     digest = hashlib.sha256(machine_content(root, file, endpoint_instance)).hexdigest()[:16]
     return f"{prefix}/code/{digest}/{file}"
 
 
 def machine_content(root: Path, file: str, endpoint_instance: str) -> bytes:
-    """A state machine's file as it is sent: with a key for the disks of endpoints that take one.
+    """A state machine's file as uploaded: with a key for the disks of endpoints that accept one.
 
-    A field of a request cannot be left out by what a state knows, and so it is left out here. Where
-    disks are the instance's own, hardware encrypts them, and a key is of no use or refused:
+    A state cannot leave out a field of a request, so it is left out here. The instance's own disks
+    are encrypted by hardware, and a key is useless or refused:
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
     """
     machine = state_machine(root, file)
@@ -96,14 +96,14 @@ def state_machines(template: dict[str, Any]) -> dict[str, str]:
 def resolved(
     template: dict[str, Any], parameters: Mapping[str, str], environment: Environment, stack: str
 ) -> dict[str, Any]:
-    """The resources that an environment gets, by name, with its values in them."""
+    """The resources of an environment, by name, with its values."""
     return _Resolver(template, parameters, environment, stack).resources()
 
 
 def resolved_all(
     template: dict[str, Any], parameters: Mapping[str, str], environment: Environment, stack: str
 ) -> dict[str, Any]:
-    """Every resource, whether or not its condition holds."""
+    """Every resource, whether or not its condition is true."""
     resolver = _Resolver(template, parameters, environment, stack)
     return {name: resolver.value(resource) for name, resource in template["Resources"].items()}
 
@@ -129,7 +129,7 @@ def _function(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _function)
 
 _ABSENT = object()
-"""What `AWS::NoValue` stands for."""
+"""The value of `AWS::NoValue`."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class _Resolver:
 
     @functools.cached_property
     def names(self) -> dict[str, Any]:
-        """The values of parameters and of what AWS itself knows."""
+        """The values of parameters and of AWS's pseudo parameters."""
         values: dict[str, Any] = {}
         for name, declared in self.template.get("Parameters", {}).items():
             text = self.given.get(name, declared.get("Default", ""))
@@ -163,7 +163,7 @@ class _Resolver:
         }
 
     def holds(self, condition: object) -> bool:
-        """Whether a condition, or the one of a name, holds."""
+        """Whether a condition, or the one of a name, is true."""
         if isinstance(condition, str):
             return self.holds(self.template["Conditions"][condition])
         ((function, operands),) = condition.items()  # type: ignore[attr-defined]
@@ -234,7 +234,7 @@ class _Resolver:
         return f"arn:{self.environment.partition}:{arns[kind]}"
 
     def kind_and_name(self, resource: str) -> tuple[str, str]:
-        """A resource's type, and what it is called: without a name of its own, as here."""
+        """A resource's type and name: its logical name if it has no other."""
         definition = self.template["Resources"][resource]
         named = [key for key in definition["Properties"] if key in NAMES]
         return definition["Type"], self.value(

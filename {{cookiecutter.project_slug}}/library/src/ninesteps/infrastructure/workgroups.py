@@ -1,6 +1,6 @@
-"""The workgroup of Athena that step 1's query runs in, compared with what the query takes.
+"""Checks the Athena workgroup of step 1's query.
 
-A workgroup may put its own settings in the place of a query's:
+A workgroup may override a query's settings:
 https://docs.aws.amazon.com/athena/latest/ug/workgroups-settings-override.html
 """
 
@@ -14,14 +14,14 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 NOT_THERE = "InvalidRequestException"
-"""What Athena answers to a well-formed name that it has no workgroup of."""
+"""Athena's error code for a workgroup that does not exist."""
 
 
 def check(settings: Settings, environment: Environment) -> None:
-    """Check that the account's workgroup lets a query say where its answer goes.
+    """Check that the account's workgroup lets a query choose where its answer is stored.
 
     Raises:
-        AccountError: if AWS refuses to tell.
+        AccountError: if AWS refuses the request.
         SettingsError: if it is missing, off, or keeps answers where the pipeline's role may not
             write.
     """
@@ -36,12 +36,13 @@ def check(settings: Settings, environment: Environment) -> None:
                 raise
             raise SettingsError(
                 f"expected a workgroup of Athena in {environment.region} of account "
-                f"{environment.account}, got {name!r}, which is not there", "features", "workgroup",
+                f"{environment.account}, got {name!r}, which does not exist",
+                "features", "workgroup",
             ) from None  # fmt: skip
     configuration = found.get("Configuration", {})
     kept = configuration.get("ResultConfiguration", {}).get("OutputLocation", "")
     if found.get("State") == "DISABLED":
-        fault = "which is off"
+        fault = "which is disabled"
     elif configuration.get("ManagedQueryResultsConfiguration", {}).get("Enabled"):
         fault = "which keeps answers in Athena's own storage"
     elif configuration.get("EnforceWorkGroupConfiguration") and not f"{kept or place}/".startswith(

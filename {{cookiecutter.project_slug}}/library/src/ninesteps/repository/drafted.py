@@ -1,4 +1,4 @@
-"""Puts a drafted `[data]` into `pipeline.toml`, where no run has used the one that is there."""
+"""Writes a drafted `[data]` into `pipeline.toml`, if the present one is not in use yet."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def write(root: Path, draft: str) -> None:
     """Replace `[data]`, `[data.columns]` and `[data.stored]`, with their comments.
 
     Raises:
-        SettingsError: if `[data]` is in use: it names a table, and every word of it is decided. Or
-            if its lines cannot be told from those of other tables.
+        SettingsError: if `[data]` is in use (it names a table, and nothing in it is undecided), or
+            if its lines cannot be separated from those of other tables.
     """
     file = root / NAME
     text = file.read_text(encoding="utf-8")
@@ -30,8 +30,8 @@ def write(root: Path, draft: str) -> None:
     data = content.get("data", {})
     if data.get("file") and not data.get("undecided"):
         raise SettingsError(
-            "--write replaces [data] only while no table is named, or words are undecided: put the "
-            f"draft there by hand, got {data['file']!r}", "data", "file",
+            "--write replaces [data] only while it names no table or has undecided words, got "
+            f"{data['file']!r}: put the draft there by hand", "data", "file",
         )  # fmt: skip
     replaced = _replaced(text, draft)
     drafted = tomllib.loads(draft)["data"]
@@ -43,13 +43,13 @@ def write(root: Path, draft: str) -> None:
         is_right = False
     if not is_right:
         raise SettingsError(
-            "the lines of [data] are mixed with others: put the draft there by hand"
+            "the lines of [data] are mixed with those of other tables: put the draft there by hand"
         )
     file.write_text(replaced, encoding="utf-8", newline="\n")
 
 
 def _replaced(text: str, draft: str) -> str:
-    """The text with the draft where its first table of data was, or at its end."""
+    """The text with the draft in place of its tables of data, or at its end."""
     before: list[str] = []
     after: list[str] = []
     found, is_skipped, comments = False, False, list[str]()

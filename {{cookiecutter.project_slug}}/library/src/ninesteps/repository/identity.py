@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def whoami(repository: Path) -> str:
-    """A person such as `Jo Doe <jo@example.com>`; empty if nothing says who it is."""
+    """A person such as `Jo Doe <jo@example.com>`; empty if it is not known."""
     settings = _git(repository)
     name, email = settings.get("user.name", ""), settings.get("user.email", "")
     if name and email:
@@ -17,8 +17,8 @@ def whoami(repository: Path) -> str:
 
 
 def commit(repository: Path) -> str:
-    """The commit that is checked out, such as `0a1b2c3d4e5f`, `with changes` behind it if there
-    are any that are not committed; empty if it is not known."""
+    """The commit that is checked out, such as `0a1b2c3d4e5f`, followed by `with changes` if any are
+    not committed; empty if it is not known."""
     head = _asked(repository, "rev-parse", "--short=12", "--verify", "--quiet", "HEAD").strip()
     if not head:
         return ""
@@ -38,7 +38,7 @@ def _git(repository: Path) -> dict[str, str]:
 
 
 def _asked(repository: Path, *arguments: str) -> str:
-    """What git answers; empty where there is none."""
+    """What git prints; empty if git is missing or does not answer."""
     command = ["git", "-C", str(repository), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
@@ -50,5 +50,5 @@ def _asked(repository: Path, *arguments: str) -> str:
 def _login() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # of a container, such as one with any user's number
+    except (OSError, KeyError, ImportError):  # in a container whose user number has no name
         return ""

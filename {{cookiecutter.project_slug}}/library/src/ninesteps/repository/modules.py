@@ -17,7 +17,7 @@ PIPELINE, FEATURES = "model_build.pipeline", "feature_store.features"
 
 
 def features(root: Path) -> Any:
-    """The module that makes features of raw columns.
+    """The module that computes features from raw columns.
 
     Raises:
         SettingsError: if it cannot be loaded, or lacks one of its two functions.
@@ -30,7 +30,7 @@ def features(root: Path) -> Any:
 
 
 def load(root: Path, name: str) -> ModuleType:
-    """A module of a repository; one of another repository, read before, is let go.
+    """A module of a repository; the same module of another repository is unloaded.
 
     Raises:
         SettingsError: if there is no such file, or it raises an error.
@@ -55,12 +55,12 @@ def load(root: Path, name: str) -> ModuleType:
 
 @contextmanager
 def own_errors(root: Path, file: Path) -> Iterator[None]:
-    """What a team's own code raises, as one sentence with its file and line.
+    """Turn errors of a team's own code into one sentence with file and line.
 
     An exit is an error too: a command that ended there would seem to have done its work.
 
     Raises:
-        SettingsError: in its place.
+        SettingsError: instead of the error.
     """
     try:
         yield

@@ -1,7 +1,7 @@
 """Where a run comes from: the commit of its repository, the template, the library, the settings.
 
-It is looked at when a run starts, and lies outside the compiled definition. What is not known is
-recorded as not known, with why: a run needs no git.
+It is read when a run starts, and is not part of the compiled definition. What is not known is
+recorded as not known, with the reason: a run needs no git.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from ninesteps.version import VERSION
 
 LIBRARY = Path(__file__).resolve().parent.parent
 PROTECTED = "protected"
-"""Where a record has `[model.protected]`: why the model sees a column that people are protected by.
-"""
+"""The key of `[model.protected]` in a record: why the model sees a protected attribute."""
 
 MOST_CHANGED = 20
 """Changed files that are recorded by name; the others are counted."""
@@ -37,18 +36,18 @@ _OF_A_HOOK = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR",
     "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE",
 )  # fmt: skip
-"""What git sets for a hook: with these it would tell of the hook's repository."""
+"""What git sets for a hook: with these it would report on the hook's repository."""
 
 _FIELDS_BEFORE_THE_PATH = {b"1": 8, b"2": 9, b"u": 10, b"?": 1}
 """By the kind of an entry of `git status --porcelain=v2`."""
 
 
 def origin(root: Path, overridden: Mapping[str, str]) -> dict[str, Any]:
-    """All of it but the table: about 9 ms, in which git and the digests go on together.
+    """Everything except the table; it takes about 9 ms, since git and the digests run in parallel.
 
     Args:
         root: the repository.
-        overridden: SHA-256 of the library's modules that the repository has its own of.
+        overridden: SHA-256 of the library's modules that the repository overrides.
     """
     with _git(root, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal",
               "--ignore-submodules=none", "--", ".") as status, \
@@ -67,7 +66,7 @@ def origin(root: Path, overridden: Mapping[str, str]) -> dict[str, Any]:
 
 
 def template(root: Path) -> dict[str, str] | None:
-    """The template's address and commit, as cruft keeps them; None if it keeps none.
+    """The template's address and commit from cruft's file; None if there is no such file.
 
     A file that cannot be read gives empty texts. A password in the address is left out.
     """
@@ -82,7 +81,7 @@ def template(root: Path) -> dict[str, str] | None:
 
 
 def library_digest(folder: Path = LIBRARY) -> str:
-    """One SHA-256 over the names and contents of the library's files, as they are installed."""
+    """One SHA-256 over the names and contents of the library's installed files."""
     total = hashlib.sha256()
     for place, inner, files in os.walk(folder):
         inner[:] = sorted(name for name in inner if name != "__pycache__")
@@ -96,7 +95,7 @@ def library_digest(folder: Path = LIBRARY) -> str:
 def _repository(
     status: subprocess.Popen[bytes] | None, listed: subprocess.Popen[bytes] | None
 ) -> dict[str, Any]:
-    """What git says: commit, changed files, and the folder of the pipeline in its repository."""
+    """Git's answer: commit, changed files, and the folder of the pipeline in its repository."""
     if status is None or listed is None:
         return _unknown("git could not be started: it is not on the PATH")
     try:
@@ -112,7 +111,7 @@ def _repository(
     if head in (b"", b"(initial)"):
         return _unknown("the branch has no commit yet")
     if not path:
-        return _unknown(f"the git repository around this folder does not have its {SETTINGS}")
+        return _unknown(f"the git repository around this folder does not include its {SETTINGS}")
     folder = path.removesuffix(SETTINGS)
     changed = [name.removeprefix(folder) or "." for name in _changed(entries)]
     return {
@@ -142,20 +141,20 @@ def _unknown(why: str) -> dict[str, Any]:
 
 
 def _refusal(errors: str) -> str:
-    """Why git gave no answer, by what it says in English."""
+    """The reason why git failed, from its English message."""
     if "dubious ownership" in errors:
         return (
             "git does not read a repository that another user owns; "
             "git config --global --add safe.directory FOLDER allows it"
         )
     if "not a git repository" in errors:
-        return "this folder is in no git repository"
-    return f"git gave no answer: {(errors.strip().splitlines() or ['it said nothing'])[0]}"
+        return "this folder is not in a git repository"
+    return f"git failed: {(errors.strip().splitlines() or ['without a message'])[0]}"
 
 
 @contextmanager
 def _git(root: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes] | None]:
-    """Git at work on a question; None if it cannot be started. It ends with the context."""
+    """A git process; None if it cannot be started. It ends with the context."""
     variables = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:

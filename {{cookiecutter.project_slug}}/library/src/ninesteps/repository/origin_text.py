@@ -1,4 +1,4 @@
-"""Where a run came from, in words: for a terminal, a report, and whoever approves a version."""
+"""Where a run came from, in words: for the terminal, the report and approvers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ninesteps.plain_text import plain
 SHOWN = 5
 """Changed files that a sentence names."""
 
-NOT_RECORDED = "not recorded: an earlier version of the library made it"
+NOT_RECORDED = "not recorded: it was made by an earlier version of the library"
 
 
 def lines(origin: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """All of it, each line with its label."""
+    """Every line, each with its label."""
     yield from code_lines(origin)
     if table := origin.get("table"):
         yield from table_lines(table)
@@ -26,7 +26,7 @@ def lines(origin: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def code_lines(origin: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The commit, the template, the library, and the digests of what decides on a run."""
+    """The commit, the template, the library, and the digests of settings and lock."""
     if "repository" not in origin:
         yield "came from", origin.get("unknown") or NOT_RECORDED
         return
@@ -45,7 +45,7 @@ def code_lines(origin: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def table_lines(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The raw table: which bytes, the period that it covers, its rows."""
+    """The raw table: its size and digest, its period, its rows."""
     yield "table", f"{table['path']}  {table['bytes']:,} bytes  sha256 {table['sha256'][:12]}"
     yield "period", f"{table['first']} to {table['last']}"
     counts = [f"{table['rows']:,} read", f"{table['kept']:,} kept"]
@@ -57,7 +57,7 @@ def table_lines(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def commit(origin: Mapping[str, Any]) -> str:
-    """The commit, and whether what ran is what it has."""
+    """The commit, and the files that differed from it."""
     repository = origin["repository"]
     if not repository["commit"]:
         return f"not known: {repository['unknown']}"
@@ -67,7 +67,7 @@ def commit(origin: Mapping[str, Any]) -> str:
 
 
 def dirty(origin: Mapping[str, Any]) -> str:
-    """A sentence on changes that were not committed; empty where there were none."""
+    """A sentence on changes that were not committed; empty if there were none."""
     repository = origin.get("repository", {})
     if not repository.get("is_dirty"):
         return ""
@@ -82,4 +82,4 @@ def _changes(repository: Mapping[str, Any], commit: str) -> str:
 
 
 def _file(name: str, digest: str) -> str:
-    return f"{name}  sha256 {digest[:12]}" if digest else f"{name} is not there"
+    return f"{name}  sha256 {digest[:12]}" if digest else f"there is no {name}"

@@ -1,4 +1,4 @@
-"""The README's block of values: what `pipeline.toml` says, in words, and the nine steps drawn.
+"""The README's block of values: `pipeline.toml` in words, and a drawing of the nine steps.
 
 Standard library alone, with the settings: the template's hook writes the block first.
 """
@@ -22,13 +22,13 @@ _DRAWN = {
         "bias of replies, words that count",
     ),
 }  # fmt: skip
-"""What the drawing says of steps 2, 3, 6 and 7, by problem type."""
+"""The drawing's texts for steps 2, 3, 6 and 7, by problem type."""
 
 _BLOCK = re.compile(f"{re.escape(BEGIN)}\n.*?^{re.escape(END)}$", re.DOTALL | re.MULTILINE)
 
 
 def write(root: Path, settings: Settings) -> bool:
-    """Write the block; gives whether the README has one at all."""
+    """Write the block; give whether the README has one."""
     text = (root / NAME).read_text(encoding="utf-8")
     written = f"{BEGIN}\n{block(settings)}{END}"
     changed, count = _BLOCK.subn(lambda _: written, text, count=1)
@@ -37,7 +37,7 @@ def write(root: Path, settings: Settings) -> bool:
 
 
 def is_current(root: Path, settings: Settings) -> bool:
-    """Whether the README says what the settings say; one without a block does."""
+    """Whether the README's block matches the settings; True if it has none."""
     written = _BLOCK.search((root / NAME).read_text(encoding="utf-8"))
     return written is None or written[0] == f"{BEGIN}\n{block(settings)}{END}"
 
@@ -98,7 +98,7 @@ def _drawing(settings: Settings) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """A code span; of a text with backticks in it too."""
+    """A code span; the text may have backticks."""
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"

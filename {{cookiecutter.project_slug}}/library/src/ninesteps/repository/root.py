@@ -10,10 +10,10 @@ SETTINGS = "pipeline.toml"
 
 
 def find(start: Path | None = None) -> Path:
-    """The repository that a folder is in; none given: that of the working directory.
+    """The repository of a folder; by default of the working directory.
 
     Raises:
-        SettingsError: if no folder above has the file.
+        SettingsError: if neither the folder nor one above it has the file.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
@@ -24,7 +24,7 @@ def find(start: Path | None = None) -> Path:
 
 
 def _check_name(folder: Path) -> None:
-    """Refuse a path that is no text: databases, definitions and pages could not name it."""
+    """Refuse a path that is not UTF-8: databases, definitions and pages could not contain it."""
     try:
         str(folder).encode("utf-8")
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""Which files are the template's and which the team's, and what an update has left behind.
+"""Which files are the template's and which the team's, and what an update left unfinished.
 
-Standard library alone: the template's hook writes the list of the template's files first.
+Standard library only: the template's hook writes the list of the template's files first.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ TEAM_FILES = (
     ".git*",
     ".pre-commit-config.yaml",
 )
-"""What the template begins and the team goes on with; `[tool.pipeline] team_files` adds others."""
+"""What the template creates and the team then edits; `[tool.pipeline] team_files` adds others."""
 
 OWNED_FOLDERS = ("model_deploy",)
-"""Folders in which a file that nobody names is one that the template had, and has no more."""
+"""Folders in which an unlisted file is one that the template no longer has."""
 
 OLD_FORM = (
     "cli/*",
@@ -126,32 +126,32 @@ OLD_FORM = (
     "model_deploy/*.py",
     *(f"tests/{name}.py" for name in OLD_TESTS),
 )
-"""What repositories had before the library: an update deletes it, but for what the team edited."""
+"""What repositories had before the library: an update deletes it, unless the team edited it."""
 
 CRUFT = ".cruft.json"
-"""What cruft knows of the template: its commit, and the answers."""
+"""Cruft's record of the template: its commit, and the answers."""
 
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", "build", "dist")
 MARK = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
 
 
 def write_list(root: Path) -> None:
-    """Write the list of a repository that the template has just made."""
+    """Write the list for a repository that the template has just generated."""
     hashes = {name: _digest(root / name) for name in _files(root) if not _is_teams(name, ())}
     text = json.dumps(hashes, indent=2, sort_keys=True)
     (root / LIST).write_text(f"{text}\n", encoding="utf-8", newline="\n")
 
 
 def is_old_form(root: Path) -> bool:
-    """Whether a repository has engine and checker itself, and the library not at all."""
+    """Whether a repository contains engine and checker itself, without the library."""
     has_own = (root / "cli").is_dir() and (root / "local_sagemaker").is_dir()
     return has_own and not (root / vendor.FOLDER).is_dir() and not vendor.locked(root)
 
 
 def unfinished(root: Path) -> Iterator[str]:
-    """What an update has left to be done: marks, rejected changes, files lost or out of date.
+    """What an update left unfinished: marks, rejected changes, missing or obsolete files.
 
-    cruft leaves these and says that all went well.
+    cruft leaves these and reports success.
     """
     added, files = _added(root), set(_files(root))
     old_form = () if is_old_form(root) else OLD_FORM
@@ -164,11 +164,14 @@ def unfinished(root: Path) -> Iterator[str]:
         yield f"{CRUFT}: expected JSON; an update may have left marks in it"
     for name in sorted(files):
         if name.endswith((".rej", ".orig")):
-            yield f"{name}: a change that an update could not make; make it by hand, then delete it"
+            yield (
+                f"{name}: a change that an update could not apply; apply it by hand, then delete "
+                "this file"
+            )
         elif _has_marks(root / name):
             yield f"{name}: it has marks of an unfinished merge (<<<<<<<, =======, >>>>>>>)"
         elif _named(name, old_form) and not _named(name, added):
-            yield f"{name}: the library has this now; move what you changed in it, then delete it"
+            yield f"{name}: the library has this file now; move your changes, then delete it"
         elif (
             listed
             and name.split("/")[0] in OWNED_FOLDERS
@@ -181,7 +184,7 @@ def unfinished(root: Path) -> Iterator[str]:
             )
     for name in sorted(listed.keys() - files):
         if not _is_teams(name, added):
-            yield f"{name}: a file of the template that is not there; `cruft diff` shows it"
+            yield f"{name}: a file of the template that is missing; `cruft diff` shows it"
 
 
 def changed(root: Path) -> list[str]:
@@ -195,7 +198,7 @@ def changed(root: Path) -> list[str]:
 
 
 def _list(root: Path) -> dict[str, str]:
-    """The list; empty where there is none, as in the template itself."""
+    """The list; empty if there is none, as in the template itself."""
     if not (root / LIST).is_file():
         return {}
     listed: dict[str, str] = json.loads((root / LIST).read_text(encoding="utf-8"))
@@ -203,7 +206,7 @@ def _list(root: Path) -> dict[str, str]:
 
 
 def _added(root: Path) -> tuple[str, ...]:
-    """The files that the team says are its own."""
+    """The patterns in the team's `team_files`."""
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (FileNotFoundError, tomllib.TOMLDecodeError):
@@ -234,7 +237,7 @@ def _is_cache(name: str) -> bool:
 
 
 def _digest(file: Path) -> str:
-    """Of the content with Unix line ends, as git may check it out with others."""
+    """The digest of the content with Unix line ends, since git may check it out with others."""
     return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
@@ -247,7 +250,7 @@ def _is_json(file: Path) -> bool:
 
 
 def _has_marks(file: Path) -> bool:
-    """Whether a text has the begin and the end of a merge's marks; git marks no binary file."""
+    """Whether a text has a conflict's first and last mark; git marks no binary files."""
     content = file.read_bytes()
     if b"<<<<<<< " not in content or b"\0" in content:
         return False

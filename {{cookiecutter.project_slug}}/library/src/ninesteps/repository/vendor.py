@@ -1,6 +1,6 @@
 """The library's wheel in a repository: its file in `vendor/`, and its line in the lock.
 
-Standard library only: the template's hook writes both first.
+Standard library only: the template's hook writes both for the first time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD = f"# The library, from {FOLDER}/ and by its hash alone: no index is asked
 
 
 def place(root: Path, wheel: Path) -> str:
-    """Put a wheel in the place of the one that a repository has; gives its version.
+    """Replace a repository's wheel by another one; give its version.
 
     Raises:
         SettingsError: if the file is not a wheel of this library, or there is no lock.
@@ -46,17 +46,18 @@ def place(root: Path, wheel: Path) -> str:
 def check_not_shadowed(root: Path) -> None:
     """Refuse a repository with a module that Python could import instead of the library.
 
-    The gate, the floors and the checks of evidence come from the wheel alone.
+    The gate, the floors and the checks of evidence come only from the wheel.
 
     Raises:
-        SettingsError: that names it.
+        SettingsError: naming the module.
     """
     for name in SHADOWING:
         for path in (root / name, root / f"{name}.py"):
             if path.exists():
                 raise SettingsError(
-                    "expected nothing of this name, which Python could import instead of "
-                    "the library; `pipeline eject` copies what a team may override", file=path.name,
+                    "expected no module of this name, which Python could import instead of the "
+                    "library; `pipeline eject` copies modules that a team may override",
+                    file=path.name,
                 )  # fmt: skip
 
 
@@ -69,18 +70,18 @@ def locked(root: Path) -> str:
 
 
 def violations(root: Path) -> Iterator[str]:
-    """A wheel that the lock does not name, or one of other bytes: an update left them apart.
+    """How the wheel and the lock differ, for example after an update, a sentence each.
 
     A repository with neither `vendor/` nor its `--find-links` line takes the library from an index.
     """
     if not (root / LOCK).is_file():
-        yield f"{LOCK}: there is no such file; `git checkout {LOCK}` brings it back"
+        yield f"{LOCK}: there is no such file; `git checkout {LOCK}` restores it"
         return
     text = (root / LOCK).read_text(encoding="utf-8")
     line, is_linked = _LINE.search(text), _FIND_LINKS in text
     if not (root / FOLDER).is_dir():
         if is_linked:
-            yield f"{LOCK}: it names {FOLDER}/, and there is no such folder; `git add` the wheel"
+            yield f"{LOCK}: it names {FOLDER}/, but there is no such folder; `git add` the wheel"
         return
     if not wheels(root) and not is_linked:
         return
@@ -96,7 +97,7 @@ def violations(root: Path) -> Iterator[str]:
         elif (digest := _digest(wheel)) != line[2]:
             yield f"{FOLDER}/{wheel.name}: expected SHA-256 {line[2]}, got {digest}"
     if not (root / FOLDER / expected).is_file():
-        yield f"{FOLDER}/{expected}: there is no such file, and {LOCK} names it"
+        yield f"{FOLDER}/{expected}: there is no such file, but {LOCK} names it"
 
 
 def wheels(root: Path) -> list[Path]:
@@ -105,7 +106,7 @@ def wheels(root: Path) -> list[Path]:
 
 
 def _version(wheel: Path) -> str:
-    """The version of a wheel of this library, by its name and what it holds."""
+    """The version of a wheel of this library, from its name and content."""
     named = _WHEEL.fullmatch(wheel.name)
     if named is None or not wheel.is_file():
         message = f"expected a file {NAME}-VERSION-py3-none-any.whl, got {wheel}"
@@ -117,7 +118,7 @@ def _version(wheel: Path) -> str:
     except zipfile.BadZipFile:
         is_whole = False
     if not is_whole:
-        message = f"expected a whole wheel with {metadata}, got {wheel}"
+        message = f"expected a complete wheel with {metadata}, got {wheel}"
         raise SettingsError(message, file=FOLDER)
     return named[1]
 

@@ -1,7 +1,7 @@
-"""The SageMaker Python SDK (version 3) as this repository uses it: the only module that imports it.
+"""The only module that imports the SageMaker Python SDK (version 3), and how it is used here.
 
-The SDK has no types to speak of, looks for a region when it is imported, and calls home where it
-can; all three are dealt with here, so that `pipeline.py` reads as the nine steps and nothing else.
+The SDK has almost no types, needs a region when it is imported, and sends telemetry. This module
+handles all three, so that `pipeline.py` contains only the nine steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 def _name_a_region(region: str) -> None:
-    """Name one for the sessions that the SDK makes for itself, if nothing does yet.
+    """Set a region for the sessions that the SDK makes for itself, if none is set.
 
     It makes some when it is imported and one for each processing step, and uses none of them for a
     definition; without a region they raise.
@@ -31,7 +31,7 @@ _name_a_region("us-east-1")
 # With a role the SDK would ask IAM about it.
 os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
 warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
-# What is imported stays: looking for garbage among a million new objects takes a second.
+# Imported objects stay: collecting garbage among a million new objects takes a second.
 gc.disable()
 
 import boto3
@@ -132,7 +132,7 @@ Step = Any
 """One of the SDK's steps."""
 
 PipelineVariable = Any
-"""A text, or what stands for one until the execution knows it: a parameter, a property, a Join."""
+"""A text, or a placeholder whose value the execution knows: a parameter, a property, a Join."""
 
 CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
 """A job whose arguments were seen in the last 30 days is reused, not run again."""
@@ -149,7 +149,7 @@ CALL_RETRIES = [
 
 
 def _job_retries(*failures: SageMakerJobExceptionTypeEnum) -> list[Any]:
-    """The service's faults, never the script's."""
+    """Retries after faults of the service, not of the script."""
     return [
         *CALL_RETRIES,
         SageMakerJobStepRetryPolicy(
@@ -171,7 +171,7 @@ SEARCH_RETRIES = _job_retries(SageMakerJobExceptionTypeEnum.CAPACITY_ERROR)
 """Retries of a Tuning step: SageMaker does not retry it for the internal error of a trial."""
 
 TRIAL_ATTEMPTS = 3
-"""How often a search tries a trial again after such an error."""
+"""How often a search retries a trial after such an error."""
 
 LONGEST_ANSWER = 3600
 """The most seconds that a transform may wait for the answer to one request: SageMaker's limit."""
@@ -180,10 +180,10 @@ CLARIFY_VERSION = "1.0"
 
 
 def session(environment: Environment) -> Any:
-    """A session that records requests; it has a bucket already, so it never asks for one.
+    """A session that records requests; it is given its bucket, so it does not look for one.
 
-    Defaults from a `config.yaml` of this machine are put aside: the same settings must give the
-    same definition on every machine.
+    Defaults from a `config.yaml` of this machine are ignored: the same settings must give the same
+    definition on every machine.
     """
     recording = PipelineSession(
         boto_session=_boto_session(environment.region), default_bucket=environment.bucket_name
@@ -194,10 +194,10 @@ def session(environment: Environment) -> Any:
 
 @functools.cache
 def _boto_session(region: str) -> boto3.Session:
-    """A session that asks nobody; it reads botocore's models, large files, once.
+    """A session that makes no requests; it reads botocore's models, which are large, once.
 
-    It looks for no credentials either: the last place to look is an address of EC2's own, which
-    another machine waits for in vain.
+    It does not look for credentials either: the last place to look is EC2's metadata address, which
+    times out on other machines.
     """
     asks_nobody = botocore.session.get_session()
     asks_nobody.register_component("credential_provider", CredentialResolver(providers=[]))
@@ -205,7 +205,7 @@ def _boto_session(region: str) -> boto3.Session:
 
 
 def image_uri(image: Image, region: str, instance_type: str) -> str:
-    """Where an image lies, of the build that suits an instance: with a GPU or without."""
+    """The URI of an image, in the build for the instance: with a GPU or without."""
     return str(
         image_uris.retrieve(
             image.framework,
@@ -219,7 +219,7 @@ def image_uri(image: Image, region: str, instance_type: str) -> str:
 
 
 def clarify_image(region: str) -> str:
-    """The image that is the managed backend of the bias step: it brings its own program."""
+    """The image of the bias step's managed backend, which contains its own program."""
     return str(image_uris.retrieve("clarify", region=region, version=CLARIFY_VERSION))
 
 
@@ -231,15 +231,15 @@ class JobDefaults:
     role: str
     image: str
     tags: tuple[dict[str, str], ...]
-    processing_seconds: int  # that a processing job may take
-    training_seconds: int  # ... and a trial, with all that are made again after a fault
-    kms_key: str = ""  # none: AWS's own
+    processing_seconds: int  # a processing job's time limit
+    training_seconds: int  # ... and a trial's, with its retries after a fault
+    kms_key: str = ""  # empty: AWS's own
     subnets: tuple[str, ...] = ()  # none: SageMaker's own network
     security_groups: tuple[str, ...] = ()
 
 
 def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
-    """Objects under an S3 prefix, brought to a folder of the container."""
+    """Objects under an S3 prefix, copied to a folder of the container."""
     source = ProcessingS3Input(
         s3_uri=uri,
         local_path=local_path,
@@ -251,7 +251,7 @@ def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
 
 
 def s3_output(name: str, uri: PipelineVariable, local_path: str) -> Any:
-    """A folder of the container, taken to S3 when the job has ended."""
+    """A folder of the container, copied to S3 when the job has ended."""
     target = ProcessingS3Output(s3_uri=uri, local_path=local_path, s3_upload_mode="EndOfJob")
     return ProcessingOutput(output_name=name, s3_output=target)
 
@@ -306,14 +306,14 @@ class TuningRequest:
     jobs: int
     parallel: int
     seed: int
-    printed: str = ""  # how a log has the objective: a regular expression; none: the image knows
-    early_stopping: bool = True  # of a trial that is worse, round by round, than those before it
+    printed: str = ""  # the regular expression for the objective in the log; empty: the image's
+    early_stopping: bool = True  # of a trial that is worse, round by round, than earlier trials
 
 
 class _Tuner(HyperparameterTuner):  # type: ignore[misc]
-    """A search that keeps what the SDK (3.27) leaves out: its metrics, the key of its disks.
+    """A search with what the SDK (3.27) leaves out: its metrics, and the key of its disks.
 
-    A trial that fails by the service's fault is tried again by the search itself.
+    The search itself retries a trial that fails through a fault of the service.
     """
 
     def _build_training_job_definition(self, inputs: Any) -> Any:
@@ -336,9 +336,9 @@ def tuning(
     channels: Mapping[str, tuple[PipelineVariable, str]],
     output_path: PipelineVariable,
 ) -> Any:
-    """The request of a tuning job, with a place and a content type for each channel.
+    """The request of a tuning job, with a URI and a content type for each channel.
 
-    It sets no variables: what they say would not be in the key of SageMaker's cache.
+    It sets no environment variables: SageMaker's cache key would not include them.
     """
     trainer = ModelTrainer(
         training_image=job.image,
@@ -394,10 +394,10 @@ def _range(r: Range) -> Any:
 
 
 class ComparingTuningStep(TuningStep):  # type: ignore[misc]
-    """A search over several training definitions, which the SDK (3.27) cannot put together.
+    """A search over several training definitions, which the SDK (3.27) cannot build.
 
-    They are alike but for some hyperparameters: the objective and the ranges go from the search to
-    each of them, and early stopping, which is for one algorithm alone, is off.
+    They differ only in some hyperparameters. The objective and the ranges move from the search to
+    each of them, and early stopping, which works for a single algorithm only, is off.
     """
 
     def __init__(self, own: Mapping[str, Mapping[str, str]], **arguments: Any) -> None:
@@ -457,8 +457,8 @@ def transform(
     """The request of a batch transform over lines, each joined to the answer to it.
 
     Args:
-        answer_seconds: how long it waits for the answer to one request; 0: as SageMaker does.
-        request_mb: how large a request of several lines may be, in MB.
+        answer_seconds: how long it waits for the answer to one request; 0: SageMaker's default.
+        request_mb: the largest size of a request of several lines, in MB.
     """
     transformer = _Transformer(
         model_name=model_name,
@@ -497,8 +497,8 @@ def container(job: JobDefaults, model_uri: PipelineVariable, environment: Mappin
 def model(job: JobDefaults, serving: Mapping[str, Any]) -> Any:
     """The request that creates a SageMaker Model.
 
-    Given as a request: `ModelBuilder.build()` would report to AWS, repack the archive, and put
-    variables of its own into the environment.
+    It is a plain request because `ModelBuilder.build()` would report to AWS, repack the archive,
+    and add variables of its own to the environment.
     """
     request = {
         "ExecutionRoleArn": job.role,
@@ -511,7 +511,7 @@ def model(job: JobDefaults, serving: Mapping[str, Any]) -> Any:
 
 
 def _model_network(job: JobDefaults) -> dict[str, Any]:
-    """Where a model's containers are, in an endpoint and in a transform alike."""
+    """The network of a model's containers, in an endpoint and in a transform."""
     if not job.subnets:
         return {}
     groups, subnets = list(job.security_groups), list(job.subnets)
@@ -531,9 +531,9 @@ def package(
 ) -> Any:
     """The request that registers a version in a model package group, pending approval.
 
-    The content types are those that the archive's `inference.py` takes, and answers in.
+    The content types are those of requests and answers of the archive's `inference.py`.
 
-    The same functions as `ModelBuilder.register()` calls, without its empty serving variables.
+    It calls the same functions as `ModelBuilder.register()`, without its empty serving variables.
     """
     sources = {
         name: MetricsSource(content_type="application/json", s3_uri=uri)
@@ -558,7 +558,7 @@ def package(
 
 @dataclass
 class _Recorder:
-    """What the SDK wants to see as "the model" of a model step: something with a session."""
+    """What the SDK expects as "the model" of a model step: an object with a session."""
 
     sagemaker_session: Any
 
@@ -577,7 +577,7 @@ _SIGNS = {
 
 
 def conditions(gate: gates.Gate, step_name: str, file: Any) -> list[Any]:
-    """A gate as SageMaker conditions: a list, all of which must hold."""
+    """A gate as a list of SageMaker conditions, all of which must be true."""
     parts = gate.parts if isinstance(gate, gates.AllOf) else (gate,)
     return [_condition(part, step_name, file) for part in parts]
 
@@ -589,5 +589,5 @@ def _condition(gate: gates.Gate, step_name: str, file: Any) -> Any:
     inner = [_condition(part, step_name, file) for part in gate.parts]
     if isinstance(gate, gates.AnyOf):
         return ConditionOr(conditions=inner)
-    # SageMaker has no And below the top: all of them is none of them not.
+    # SageMaker has no And below the top level: all are true if none is false.
     return ConditionNot(ConditionOr(conditions=[ConditionNot(part) for part in inner]))

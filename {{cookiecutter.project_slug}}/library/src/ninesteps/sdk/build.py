@@ -1,4 +1,4 @@
-"""What the steps of one pipeline share: names, places, parameters; how a script becomes a job."""
+"""What the steps of one pipeline share: names, URIs, parameters, and how a script becomes a job."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Build:
     as_of: PipelineVariable
     instance_types: Mapping[str, PipelineVariable]  # by the kind of job: Processing, Training ...
     instance_counts: Mapping[str, PipelineVariable]
-    champion: PipelineVariable = None  # its archive; None where it is not asked
+    champion: PipelineVariable = None  # its archive; None if the gate does not compare with it
 
     @staticmethod
     def of(settings: Settings, environment: Environment) -> Build:
-        """The parameters that a definition declares, and what every job has in common."""
+        """The parameters of a definition, and what every job has in common."""
         compute = settings.compute
         kinds = ("Processing", "Training", "Transform")
         types = {kind: getattr(compute, f"{kind.lower()}_instance") for kind in kinds}
@@ -68,7 +68,7 @@ class Build:
             settings,
             environment,
             job,
-            # No default: whoever starts an execution says as of when, so that no cached step is
+            # No default: each start of an execution sets the moment, so that no cached step is
             # reused for newer data.
             as_of=sdk.ParameterString(name="AsOf"),
             instance_types={
@@ -87,7 +87,7 @@ class Build:
         )
 
     def pipeline(self, steps: Sequence[Step]) -> sdk.Pipeline:
-        """The pipeline of these steps; those in a condition's branches come with it."""
+        """The pipeline of these steps; a condition includes the steps of its branches."""
         return sdk.Pipeline(
             name=self.environment.named(self.settings.project.pipeline),
             parameters=[
@@ -98,8 +98,8 @@ class Build:
             ],
             steps=list(steps),
             sagemaker_session=self.job.session,
-            # The SDK's own would have each execution make an experiment and a trial first: the
-            # role may not, and Experiments belongs to Studio Classic.
+            # The SDK's default would make each execution create an experiment and a trial first:
+            # the role may not, and Experiments belongs to Studio Classic.
             pipeline_experiment_config=None,
         )
 
@@ -116,12 +116,12 @@ class Build:
         return root_uri(self.settings, self.environment)
 
     def execution_uri(self, step: str) -> PipelineVariable:
-        """Where a step of this execution writes."""
+        """The prefix under which a step of this execution writes."""
         parts = [f"{self.root}/executions", ExecutionVariables.PIPELINE_EXECUTION_ID, step]
         return Join(on="/", values=parts)
 
     def output_uri(self, step: str, output: str) -> PipelineVariable:
-        """Where one output of a step of this execution goes."""
+        """The prefix of one output of a step of this execution."""
         return Join(on="/", values=[*self.execution_uri(step).values, output])
 
     def training_archive(self, script: str) -> str:
@@ -129,7 +129,7 @@ class Build:
         return f"{training_code(self.settings, script).uri(self.root)}/sourcedir.tar.gz"
 
     def models_uri(self, tune: Step) -> PipelineVariable:
-        """Where all training jobs of the search wrote: each below its name."""
+        """The prefix of the outputs of the search's training jobs, each under its name."""
         several = len(self.settings.tuning.algorithms) > 1
         properties = tune.properties
         training_job = (
@@ -229,7 +229,7 @@ class Build:
         )
 
     def gate_step(self, evaluate: Step, clarify: Step, register: Step) -> Step:
-        """A step that registers only if the gate passes: it stands in the definition as numbers."""
+        """A step that registers only if the gate passes; the definition has its numbers."""
         file = evaluate.property_files[0]
         return sdk.ConditionStep(
             name=self.name("Check{Metric}Score{P}Evaluation"),
@@ -249,7 +249,7 @@ class Build:
         transform: Step,
         clarify: Step,
     ) -> Step:
-        """A step that registers a version, with its reports and what its evidence is made of."""
+        """A step that registers a version, with its reports and the URIs of its evidence."""
         evaluation = Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"])
         analysis = Join(on="/", values=[output(clarify, "analysis_result"), "analysis.json"])
         request = self.package(
@@ -257,7 +257,7 @@ class Build:
             content_types,
             metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
             metadata={
-                # What the package's own fields have no place for, and its evidence is recorded of.
+                # Evidence for which the package has no fields of its own.
                 "analysis_config": Join(
                     on="/", values=[output(config, "config"), "analysis_config.json"]
                 ),
@@ -276,7 +276,7 @@ class Build:
         metrics: Mapping[str, PipelineVariable],
         metadata: Mapping[str, PipelineVariable],
     ) -> Any:
-        """The request that registers a version, with its gate and what it was made under."""
+        """The request that registers a version, with its gate, profile and library."""
         settings = self.settings
         gate = settings.full_gate
         own = {
@@ -294,13 +294,13 @@ class Build:
             endpoint_instance=settings.deploy.instance_type,
             transform_instance=settings.compute.transform_instance,
             metrics=metrics,
-            metadata={**own, **metadata, **own},  # in this order, and no other says what own says
+            metadata={**own, **metadata, **own},  # in this order, and own takes precedence
             description=_describable(f"{settings.project.name}: registered because {gate}"),
         )
 
 
 def split_arguments(build: Build) -> list[PipelineVariable]:
-    """What step 1 is told: the moment, the columns of the table, and how its rows are divided."""
+    """The arguments of step 1: the moment, the table's columns, and how its rows are split."""
     settings = build.settings
     data, split, stored = settings.data, settings.split, settings.data.stored_name
     arguments: list[PipelineVariable] = [
@@ -327,7 +327,7 @@ def split_arguments(build: Build) -> list[PipelineVariable]:
     if isinstance(settings.bias.threshold, float | int):
         arguments += ["--label-threshold", repr(settings.bias.threshold)]
     for column in settings.model.exclude:
-        if column not in data.columns:  # a raw column is not stored as a feature at all
+        if column not in data.columns:  # a raw column is not stored as a feature
             arguments += ["--exclude", stored_feature_name(column)]
     for raw in (data.record_id, data.label, *settings.stored_columns):
         if stored(raw) != raw:
@@ -336,7 +336,7 @@ def split_arguments(build: Build) -> list[PipelineVariable]:
 
 
 def stamps(settings: Settings) -> dict[str, str]:
-    """Under which profile and library a version is made, and which code of it is the team's own.
+    """The profile and library of a version, and the digests of the team's own code.
 
     Verified at approval and before deployment (`profiles/stamps.py`).
     """
@@ -351,14 +351,14 @@ def stamps(settings: Settings) -> dict[str, str]:
 
 
 def output(step: Step, name: str) -> PipelineVariable:
-    """Where a step's output lies, from the step's own properties."""
+    """The S3 URI of a step's output, from the step's own properties."""
     return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
 
 
 def definition(pipeline: sdk.Pipeline) -> str:
-    """The pipeline definition as SageMaker takes it: JSON text, the same bytes each time.
+    """The pipeline definition for SageMaker: JSON text, the same bytes each time.
 
-    What the SDK says to be nothing is left out.
+    Fields that the SDK sets to null are left out.
     """
     content = json.loads(pipeline.definition())
     said = {name: value for name, value in content.items() if value is not None}
@@ -370,5 +370,5 @@ def _yes_or_no(value: bool) -> str:
 
 
 def _describable(text: str) -> str:
-    """A text without what SageMaker lets no description have, such as a joiner within an emoji."""
+    """A text without what SageMaker refuses in descriptions, such as joiners in emoji."""
     return "".join(c for c in text if unicodedata.category(c)[0] in "LMZSNP")

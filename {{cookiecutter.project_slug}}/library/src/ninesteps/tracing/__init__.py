@@ -1,1 +1,1 @@
-"""Where a record was used, what was said of it and why, and how it is erased."""
+"""Where a record was used, what was predicted for it and why, and how it is erased."""

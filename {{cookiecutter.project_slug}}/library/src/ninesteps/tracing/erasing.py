@@ -1,8 +1,8 @@
-"""Erases a record from this machine, so that a kill at any moment leaves a start to go on from.
+"""Erases a record from this machine; a killed erasure can be continued.
 
-Everything that is to change is listed, with digests and numbers of rows and without the id, before
-the first file changes, and the list is kept until the chain has its entry. Files are replaced one
-by one, each at once: a file is as it was, or as it is to be.
+Everything that will change is listed, with digests and numbers of rows but without the id, before
+the first file changes. The list is kept until the chain has its entry. Files are replaced one by
+one, each atomically: a file has either its old content or its new one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ninesteps.tracing.found import COUNTS, ENTRIES, LINES, WHOLE, Change, Found
 from ninesteps.tracing.index import FOLDER, SUFFIX
 
 NO_NAME = "'[erased]'"
-"""What stands in a text for the id as messages have it."""
+"""What replaces the quoted id in a text."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Plan:
     """What an erasure changes."""
 
     changes: tuple[Change, ...]
-    learnt: tuple[int, ...]  # the versions that learnt from the record, the newest first
-    is_begun: bool = False  # an earlier erasure of the record was stopped: this goes on with it
+    learnt: tuple[int, ...]  # the versions that learnt from the record, newest first
+    is_begun: bool = False  # an earlier erasure of the record was interrupted: this continues it
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Erasing:
 
     local: Path
     identifier: str
-    record_ids: tuple[str, ...]  # what the column of ids is called in the stores
+    record_ids: tuple[str, ...]  # the names of the id column in the stores
     group: str  # the model package group
     on_work: Callable[[str], None] = lambda what: None
 
     def plan(self) -> Plan:
-        """What there is of the record, and what is left of an erasure that was stopped.
+        """The files that have the record, and what is left of an interrupted erasure.
 
         Raises:
-            StateError: if a run is going on, which may write the record again.
+            StateError: if a run is in progress, which may write the record again.
         """
         self._check_no_run()
         found, key = self._found(), pseudonyms.read(self.local)
@@ -68,11 +68,11 @@ class Erasing:
         return Plan(tuple(listed.values()), tuple(learnt), is_begun=True)
 
     def carry_out(self, plan: Plan) -> None:
-        """Erase the record; the chain tells of it when everything is done.
+        """Erase the record, then add an entry to the chain.
 
         Raises:
-            StateError: if another erasure or a run is going on, or something has changed a file
-                since it was planned.
+            StateError: if another erasure or a run is in progress, or a file has changed since it
+                was planned.
         """
         key = pseudonyms.made(self.local)
         with self._alone():
@@ -91,8 +91,8 @@ class Erasing:
             self._check_no_run()
             if left := self._found().changes:
                 raise StateError(
-                    f"{left[0].path} has the record again: something wrote it meanwhile; erase it "
-                    "once more"
+                    f"{left[0].path} has the record again: another process wrote it meanwhile; "
+                    "erase the record again"
                 )
             self._tell(key, replace(plan, changes=tuple(changes.values())))
             self._list_of(key).unlink(missing_ok=True)
@@ -107,8 +107,8 @@ class Erasing:
         for lock in sorted(self.local.glob(f"runs/*/{LOCK}")):
             if is_run_locked(lock.parent):
                 raise StateError(
-                    f"run {lock.parent.name} is going on and may write the record again: erase it "
-                    "when the run has ended"
+                    f"run {lock.parent.name} is in progress and may write the record again: "
+                    "erase it when the run has ended"
                 )
 
     @contextlib.contextmanager
@@ -119,7 +119,7 @@ class Erasing:
                 stack.enter_context(run_lock(self.local / FOLDER))
             except StateError:
                 raise StateError(
-                    "another erasure is going on in this repository: try again when it has ended"
+                    "another erasure is in progress in this repository: try again when it has ended"
                 ) from None
             yield
 
@@ -134,7 +134,7 @@ class Erasing:
         rewriting.write_json(self._list_of(key), content, self._scratch / "list")
 
     def _listed(self, key: Key) -> Plan | None:
-        """The list of an erasure of the record that was stopped; None if there is none."""
+        """The list of an interrupted erasure of the record; None if there is none."""
         try:
             content = json.loads(self._list_of(key).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -143,7 +143,7 @@ class Erasing:
         return Plan(tuple(changes), tuple(content["learnt"]), is_begun=True)
 
     def _is_as_listed(self, change: Change) -> bool:
-        """Whether a file is as it was when it was listed, or as it is to be."""
+        """Whether a file has the content that was listed, or its new content."""
         file = self.local / change.path
         if not file.is_file() or change.how == ENTRIES:
             return True
@@ -156,7 +156,7 @@ class Erasing:
         return self.local / FOLDER / "new"
 
     def _made(self, change: Change) -> Change | None:
-        """The change with its digest, the new file being ready; None if there is nothing to do."""
+        """Write the new file and add its digest to the change; None if nothing changes."""
         file, new = self.local / change.path, self._scratch / "file"
         if change.how == ENTRIES or not file.exists():
             return None
@@ -223,7 +223,7 @@ class Erasing:
         state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _forget_indexes(self, changes: Any) -> None:
-        """Indexes of contents that are no more, which have the keyed hash of the id."""
+        """Delete indexes of contents that no longer exist: they have the keyed hash of the id."""
         tables = {Path(c.path).parent.name for c in changes if c.how == COUNTS}
         for name in {change.before for change in changes} | tables:
             (self.local / FOLDER / f"{name[:32]}{SUFFIX}").unlink(missing_ok=True)
@@ -233,19 +233,19 @@ class Erasing:
     # The chain
 
     def _tell(self, key: Key, plan: Plan) -> None:
-        """Add an entry to the chain: the id's keyed hash, what changed, who has to learn again."""
+        """Add an entry to the chain: the id's keyed hash, the files, and affected versions."""
         files = {change.uri: [change.before, change.after] for change in plan.changes}
         state, record = State(self.local / "state.db"), key.of(self.identifier)
         every = Erasures.read(state, self.local).every
         told = [{**one.files} for one in every if one.record == record]
         if {uri: (before, after) for uri, (before, after) in files.items()} in told:
-            return  # an earlier erasure was stopped after its entry
+            return  # an earlier erasure was interrupted after its entry
         facts = {"record": record, "key": key.name, "files": files, "learnt": list(plan.learnt)}
         state.append_event(KIND, facts)
 
 
 def _recounted(summary: Path, rows: int) -> str:
-    """A table's summary less some rows of a record."""
+    """A table's summary without some rows of a record."""
     content = json.loads(summary.read_text(encoding="utf-8"))
     found = content["found"]
     what = rows_erased_on(now())
@@ -262,7 +262,7 @@ def of(
     identifier: str,
     on_work: Callable[[str], None] = lambda _: None,
 ) -> Erasing:
-    """The erasure of a record of a pipeline."""
+    """The erasure of one record of a pipeline."""
     features = settings.features_of(settings.environment())
     ids = [settings.stored_record_id, *(group.record_id for group in features.groups.values())]
     group = settings.model_package_group
@@ -270,7 +270,7 @@ def of(
 
 
 def tables(local: Path, settings: Settings) -> list[str]:
-    """The raw tables that the team keeps, and other repositories whose groups are read here."""
+    """The team's raw tables, and other repositories whose feature groups are read here."""
     kept = State(local / "state.db", read_only=True).executions()
     paths = [str(run.origin.get("table", {}).get("path", "")) for run in kept]
     features = settings.features_of(settings.environment())

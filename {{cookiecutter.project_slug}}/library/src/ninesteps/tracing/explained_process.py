@@ -3,7 +3,7 @@
     python explained_process.py FOLDER EXCHANGE PLACE...
 
 It reads `request.json` from the folder EXCHANGE and writes `explained.json` there. FOLDER is an
-unpacked archive; step code is imported from the PLACES, the first that has a module.
+unpacked archive; step code is imported from the first of the PLACES that has the module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REQUEST, EXPLAINED = "request.json", "explained.json"
 
 
 def main(folder: str, exchange: str, *places: str) -> int:
-    """Explain, or write why that cannot be done; give the exit status."""
+    """Explain the answer, or write why that is not possible; give the exit status."""
     sys.path[:] = [*places, *sys.path[1:]]
     request = json.loads(Path(exchange, REQUEST).read_text(encoding="utf-8"))
     try:
@@ -34,7 +34,7 @@ def _explained(folder: Path, record: str, asked: dict[str, Any]) -> dict[str, An
 
     Args:
         record: the text of its features.
-        asked: the configuration's, with the background that step 7 has compared with.
+        asked: the SHAP settings of step 7's configuration, with its background.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Finds whatever below `.local` has something of a record, file by file, without an index."""
+"""Finds every file below `.local` with data of a record, without an index."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from ninesteps.tracing.uses import SPLITS, RunFiles, runs
 
 PAGES = ("report.html", "report.md", "report.json")
 SANDBOXES = ("sandboxes", "kept")
-"""Folders of a run in which a step that did not end has left its files."""
+"""Folders of a run with the files of steps that did not end."""
 
 ABANDONED = 3600
-"""Seconds after which nobody writes any more to what has no name of its own yet."""
+"""Seconds after which an unfinished table is considered abandoned."""
 
 LINES, ROWS, COUNTS, WHOLE, ENTRIES = "lines", "rows", "counts", "whole", "entries"
-"""What is taken out of a file: lines, rows of Parquet, rows from its counts, all of it; or entries
-of a database or a text, which are looked for again whenever an erasure goes on."""
+"""What is deleted from a file: lines, rows of Parquet, rows from its counts, or all of it; or
+entries of a database or a text, which are searched for again whenever an erasure continues."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file that has something of the record, and what becomes of it."""
+    """A file that has data of the record, and how it changes."""
 
     path: str  # below `.local`, with slashes
     uri: str  # in S3; else its path
     what: str  # in words
     how: str  # LINES, ROWS, COUNTS, WHOLE or ENTRIES
     before: str = ""  # SHA-256
-    after: str = ""  # ... when it is done; of a deleted file none
+    after: str = ""  # ... when it is done; empty for a deleted file
     lines: tuple[int, ...] = ()  # the numbers of the lines
     column: str = ""  # of Parquet, the one with the ids
     rows: int = 0  # how many
@@ -47,24 +47,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of a record in a folder such as `.local`."""
+    """The data of a record in a folder such as `.local`."""
 
     local: Path
     identifier: str
-    record_ids: Sequence[str]  # what the column of ids is called in the stores
+    record_ids: Sequence[str]  # the names of the id column in the stores
     group: str  # the model package group
     on_work: Callable[[str], None] = lambda what: None
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """All of it, in the order in which it is best erased: what has no ids comes first."""
+        """Every change, in the order of erasing: files without ids come first."""
         parts = (self._by_row, self._words, self._pages, self._sandboxes, self._unfinished,
                  self._lines, self._tables, self._entries)  # fmt: skip
         return tuple(change for part in parts for change in part())
 
     @cached_property
     def learnt(self) -> tuple[int, ...]:
-        """The versions that learnt from the record, or were chosen by it, the newest first."""
+        """The versions that learnt from the record or were selected on it, newest first."""
         found = {
             version
             for run in self._runs
@@ -97,7 +97,7 @@ class Found:
         return Storage(self.local / "s3").path(uri) if uri else None
 
     def _uri(self, file: Path) -> str:
-        """The S3 URI of a file, also of one that no step is known to have written."""
+        """The S3 URI of a file, even if it is not known which step wrote it."""
         if known := self._uris.get(file):
             return known
         return f"s3://{file.relative_to(self.local / 's3').as_posix()}"
@@ -107,7 +107,7 @@ class Found:
 
     @cached_property
     def _in_lines(self) -> dict[Path, list[int]]:
-        """The files whose lines begin with an id, and the numbers of the record's."""
+        """The files whose lines begin with an id, and the numbers of the record's lines."""
         return dict(self._with_lines(self.local / "s3"))
 
     def _with_lines(self, folder: Path) -> Iterator[tuple[Path, list[int]]]:
@@ -154,7 +154,8 @@ class Found:
             shifted = tuple(number + is_shap for number in numbers)
             return Change(self._path(file), uri, f"{_rows(len(shifted))} of {what}", LINES,
                           digest_of(file), lines=shifted, rows=len(shifted))  # fmt: skip
-        # Some rows of the split are in it, told by their places, which the others' rows lose.
+        # It has some rows of the split, identified by position only, which deleting a row would
+        # shift.
         return Change(self._path(file), uri, f"{what}, all of them", WHOLE, digest_of(file))
 
     @cached_property
@@ -166,7 +167,7 @@ class Found:
         """Parquet: the offline store, and the rows of queries."""
         for file in sorted((self.local / "s3").rglob("*.parquet")):
             if file.relative_to(self.local / "s3").parts[0].startswith("."):
-                continue  # of an ingest that is going on, or see `_unfinished`
+                continue  # of an ingest in progress, or see `_unfinished`
             if (column := rewriting.id_column(file, self.record_ids)) and (
                 rows := rewriting.rows_of(file, column, self.identifier)
             ):
@@ -181,15 +182,15 @@ class Found:
                     )  # fmt: skip
 
     def _words(self) -> Iterator[Change]:
-        """What replies hang on, where it names the record: words of its conversation."""
+        """Word attributions that name the record: they have words of its conversation."""
         named = json.dumps(self.identifier, ensure_ascii=False).encode()
         for file in sorted((self.local / "s3").rglob("attributions.json")):
             if named in file.read_bytes():
-                what = "the words that replies hang on, all of them"
+                what = "the words that replies depend on, all of them"
                 yield Change(self._path(file), self._uri(file), what, WHOLE, digest_of(file))
 
     def _pages(self) -> Iterator[Change]:
-        """Reports that draw the record among others, or name it."""
+        """Reports that draw the record among others or name it."""
         drawn = {run.execution for run in self._in_test}
         for file in sorted(f for name in PAGES for f in self.local.glob(f"runs/*/{name}")):
             if file.parent.name in drawn or self._names(file):
@@ -197,18 +198,18 @@ class Found:
                 yield Change(self._path(file), self._path(file), what, WHOLE, digest_of(file))
 
     def _sandboxes(self) -> Iterator[Change]:
-        """What a step that failed or was stopped has left."""
+        """Files of steps that failed or were stopped."""
         for folder in sorted(f for name in SANDBOXES for f in self.local.glob(f"runs/*/{name}")):
             tables = (file for file in folder.rglob("*.parquet") if file.is_file())
             if any(self._with_lines(folder)) or any(map(self._has_rows, tables)):
-                what = f"files that a step of run {folder.parent.name} has left"
+                what = f"files that a step of run {folder.parent.name} left behind"
                 yield Change(self._path(folder), self._path(folder), what, WHOLE)
 
     def _unfinished(self) -> Iterator[Change]:
-        """What a process that was killed left of a table, whosever rows are in it."""
+        """Unfinished tables of killed processes, whatever rows they have."""
         for left in sorted((self.local / "s3").glob(".*")):
             if time.time() - left.stat().st_mtime > ABANDONED:
-                what = "what a process that was killed has left of a table"
+                what = "an unfinished table of a killed process"
                 yield Change(self._path(left), self._path(left), what, WHOLE)
 
     def _has_rows(self, file: Path) -> bool:
@@ -218,7 +219,7 @@ class Found:
     # Entries
 
     def _entries(self) -> Iterator[Change]:
-        """Databases and texts in which single entries are of the record."""
+        """Databases and texts with entries about the record."""
         if count := self._online():
             what = "the record" if count == 1 else "the records of its feature groups"
             yield Change(ONLINE, ONLINE, f"{what} in the online store", ENTRIES)
@@ -239,7 +240,7 @@ class Found:
             return int(store.execute(query, (self.identifier,)).fetchone()[0])
 
     def refused(self) -> list[Path]:
-        """What ingests into an account have kept of refused records, where it has the id."""
+        """Lists of refused records, of ingests into an account, that have the id."""
         files = sorted(self.local.glob("ingests/*.json"))
         return [file for file in files if any(i == self.identifier for i, _ in refused_in(file))]
 
@@ -264,7 +265,7 @@ class Found:
 
 
 def refused_in(file: Path) -> list[list[str]]:
-    """Id and event time of the records that an ingest has kept as refused."""
+    """The id and event time of each record that an ingest lists as refused."""
     try:
         return list(json.loads(file.read_text(encoding="utf-8"))["refused"])
     except (OSError, ValueError, LookupError, TypeError):

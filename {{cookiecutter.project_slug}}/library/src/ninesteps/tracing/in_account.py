@@ -1,4 +1,4 @@
-"""What `pipeline trace --env` answers: what an account's stores, splits and versions say.
+"""`pipeline trace --env`: a record in an account's stores, splits and versions.
 
 Nothing is indexed: the splits of the newest versions are read from S3 as a stream, line by line, so
 that no split is in memory. Nothing is written or deleted, here or there.
@@ -36,7 +36,7 @@ from ninesteps.tracing.trace import Why
 from ninesteps.tracing.uses import SPLITS, OnWork
 
 NEWEST = 5
-"""Versions whose splits are read if nobody asks for more: a split may have millions of rows."""
+"""Versions whose splits are read by default: a split may have millions of rows."""
 
 MOST_ARCHIVE = 1_000_000_000
 """Bytes of an archive: a larger one is not read."""
@@ -46,16 +46,16 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Said:
-    """What a version of an account did with the record, and says of it."""
+    """How a version of an account used the record, and what it predicted for it."""
 
     version: int
     status: str
-    as_of: str  # what its execution read the store as of; empty: not noted
-    split: str = ""  # of SPLITS; empty: none that was read has it
+    as_of: str  # the moment as of which its execution read the store; empty: not recorded
+    split: str = ""  # of SPLITS; empty: none of those that were read has it
     fields: tuple[str, ...] = ()  # of the split's row
     answer: tuple[float, ...] = ()  # that the transform kept
-    places: tuple[str, ...] = ()  # S3 URIs of what has rows of the record
-    unread: tuple[str, ...] = ()  # why a file could not be read, a sentence each without its stop
+    places: tuple[str, ...] = ()  # S3 URIs of files that have rows of the record
+    unread: tuple[str, ...] = ()  # why files could not be read: a sentence each, without full stop
 
     @property
     def event_time(self) -> str:
@@ -64,7 +64,7 @@ class Said:
 
     @property
     def has_learnt(self) -> bool:
-        """Whether it learnt from the record, or was chosen by it."""
+        """Whether it learnt from the record or was selected on it."""
         return self.split in ("train", "validation")
 
 
@@ -81,18 +81,18 @@ class AccountTrace:
     is_numbered: bool
     found: Found | None  # in the stores; None: none has it now
     versions: tuple[Said, ...]  # the newest first
-    older: int  # versions that were not looked at
+    older: int  # versions that were not searched
     why: Why | None
-    offline_rows: str  # S3 URI below which the offline store's files lie
+    offline_rows: str  # S3 URI below which the offline store's files are
 
     @property
     def learnt(self) -> list[int]:
-        """The versions that learnt from the record, or were chosen by it."""
+        """The versions that learnt from the record or were selected on it."""
         return [said.version for said in self.versions if said.has_learnt]
 
     @property
     def places(self) -> list[str]:
-        """The S3 URIs of everything that has rows of it, each once."""
+        """The S3 URIs of all files that have rows of it, each once."""
         return list(dict.fromkeys(place for said in self.versions for place in said.places))
 
 
@@ -103,7 +103,7 @@ def trace(
     """Trace a record in an environment's account.
 
     Args:
-        newest: so many versions' splits are read.
+        newest: how many versions' splits are read.
         on_work: told of a file before it is read.
 
     Raises:
@@ -114,7 +114,7 @@ def trace(
     found, nowhere = None, ""
     try:
         found = records.in_account(settings, environment, identifier, records.now())
-    except StateError as error:  # a split may have it all the same
+    except StateError as error:  # a split may still have it
         nowhere = str(error)
     with account.one_sentence():
         registry = access.account_registry(settings, name)
@@ -145,11 +145,11 @@ class _Files:
     on_work: OnWork
 
     def said(self, version: Version) -> Said:
-        """What a version did with the record: the splits are read until one has it."""
+        """How a version used the record: the splits are read until one has it."""
         said = Said(version.number, version.status, version.metadata.get("as_of", ""))
         test = version.metadata.get("test_split", "").rstrip("/")
         if not test:
-            return replace(said, unread=("its registration does not say where its splits lie",))
+            return replace(said, unread=("its registration does not record where its splits are",))
         for split in SPLITS:
             uri = f"{test.rpartition('/')[0]}/{split}/{split}.csv"
             row, why = self._row(uri)
@@ -161,7 +161,7 @@ class _Files:
         return said
 
     def _judged(self, said: Said, version: Version) -> Said:
-        """What was kept of a row of the test split, beside it."""
+        """Add the files that have a row of the test split, and the stored answer."""
         kept = said.places
         if folder := version.metadata.get("predictions", "").rstrip("/"):
             uri = f"{folder}/test.csv.out"
@@ -178,7 +178,7 @@ class _Files:
         return replace(said, places=kept)
 
     def _row(self, uri: str) -> tuple[tuple[str, ...], str]:
-        """The fields of the record's line in a file, and why that cannot be told."""
+        """The fields of the record's line in a file, or why the file cannot be read."""
         self.on_work(uri)
         try:
             for line in self._lines(uri):
@@ -189,7 +189,7 @@ class _Files:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
                 return (), f"the caller may not read {uri}"
             if error.response["Error"]["Code"] in NOT_THERE:
-                return (), f"there is nothing at {uri} any more"
+                return (), f"{uri} no longer exists"
             raise
         return (), ""
 
@@ -202,7 +202,7 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Why:
-    """Says why the version that serves answers as it does."""
+    """Explains the prediction of the version that serves."""
 
     settings: Settings
     registry: AccountRegistry
@@ -231,10 +231,10 @@ class _Why:
         return Why(number, where, event_time, reasons)
 
     def _reasons(self, version: Version, said: Said | None, record: Record) -> Reasons:
-        """By the version's own archive, if it is as it was registered.
+        """The reasons, from the version's archive, if it is unchanged since its registration.
 
         Raises:
-            Absent: if the archive or what step 7 was asked cannot be had.
+            Absent: if the archive or step 7's configuration cannot be read.
             ValueError: if the record cannot be explained.
         """
         if self.settings.is_language_model:
@@ -243,9 +243,9 @@ class _Why:
         archive = run.read(version.model, MOST_ARCHIVE)
         noted = version.metadata.get(digest_key(version.model), "")
         if archive is None:
-            raise Absent(f"there is no archive at {version.model} that can be read")
+            raise Absent(f"there is no readable archive at {version.model}")
         if not noted:
-            raise Absent("the SHA-256 of its archive was not noted: it is not run here")
+            raise Absent("the SHA-256 of its archive was not recorded, so its code is not run here")
         facts = run.standing(self.settings, version.execution)
         config = output_file(facts, run, "config", "analysis_config.json").json()
 

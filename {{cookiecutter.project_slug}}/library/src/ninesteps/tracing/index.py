@@ -1,9 +1,10 @@
-"""Finds ids in large files: sorted keyed hashes, each with the place of its row, and nothing else.
+"""Finds ids in large files by an index of sorted keyed hashes, each with its row's position.
 
 An index is a file of its own under `.local/trace`, one for each different content: versions that
 share a split share its index. An entry is the first 12 bytes of an id's keyed hash, the row's
-place in 5 bytes and its number in 4. Of a billion ids no two hashes begin alike, but for one chance
-in a hundred billion; of a text file the row itself is looked at, too, which may have changed.
+position in 5 bytes and its number in 4. The chance that any two of a billion ids have the same
+12 bytes is one in a hundred billion; in a text file the row itself is compared too, since it may
+have changed.
 """
 
 from __future__ import annotations
@@ -33,21 +34,21 @@ _ENTRY = _HASH + _PLACE + 4
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row lies."""
+    """The position of a row."""
 
-    place: int  # bytes before it, in a text file; or which of several files it is in
+    place: int  # bytes before it, in a text file; or the number of its file, if there are several
     row: int  # how many rows there are before it
 
 
 @dataclass(frozen=True)
 class Index:
-    """An index of ids, as it lies on disk."""
+    """An index of ids on disk."""
 
     file: Path
     key: Key
 
     def is_of(self, content: str, size: int) -> bool:
-        """Whether it is there, whole, made under this key and of this content.
+        """Whether it exists, is complete, and was made with this key from this content.
 
         Args:
             content: SHA-256 of what was indexed; empty: whatever it is.
@@ -72,7 +73,7 @@ class Index:
         return (self.file.stat().st_size - _HEADER) // _ENTRY
 
     def find(self, identifier: str) -> list[Place]:
-        """The rows that an id may have: of another id's hash that begins alike too."""
+        """The rows that an id may have: its own, and those of hashes that begin alike."""
         wanted = self.key.hash(identifier.encode())[:_HASH]
         with (
             self.file.open("rb") as opened,
@@ -90,7 +91,7 @@ class Index:
             return list(_places(content, low, count, wanted))
 
     def write(self, rows: Iterable[tuple[bytes, int, int]], content: bytes, size: int) -> None:
-        """Write it; it appears under its name when it is whole.
+        """Write it; it appears under its name when it is complete.
 
         Args:
             rows: of each its id, its place and its number.
@@ -138,7 +139,7 @@ def index_lines(index: Index, file: Path) -> str:
 
     every = list(rows())
     if file.stat().st_size != size:
-        raise StateError(f"{file} is being written: ask again when the run has ended")
+        raise StateError(f"{file} is being written: try again when the run has ended")
     index.write(every, total.digest(), size)
     return total.hexdigest()
 

@@ -1,8 +1,8 @@
-"""Why a version answered as it did about one record, in words that a person can read.
+"""Why a version answered as it did for one record, in sentences.
 
-SHAP values against the background of step 7. They say what moved the answer, and by how much; they
-are no proof of cause, and nothing is said of what would have led to another answer. What tells a
-facet is never named as a reason; its part is in what is left over.
+SHAP values against the background of step 7. They say what moved the answer, and by how much. They
+do not prove a cause, and they do not say what would lead to another answer. A feature that reveals
+a facet is never named as a reason; its effect is in the rest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ninesteps.tracing import explained_process
 MOST_REASONS = 5
 
 NO_PROOF = (
-    "These are what moved the model's answer away from what it says of records in general. They do "
-    "not prove what causes what, and the model may be wrong about this record."
+    "These features moved the model's answer away from its average answer. They do not prove cause "
+    "and effect, and the model may be wrong about this record."
 )
 
 
@@ -34,32 +34,32 @@ NO_PROOF = (
 class Reason:
     """A feature that moved an answer."""
 
-    feature: str  # as the table or the features' code calls it
+    feature: str  # its name in the table or in the features' code
     value: float | None  # of the record; None: it has none
     usual: float | None  # the median in training
     amount: float  # its SHAP value
-    share: float  # of everything that moved the answer, from 0 to 1
+    share: float  # of the total effect, from 0 to 1
 
     def sentence(self, what: str) -> str:
-        """It in words.
+        """The reason in words.
 
         Args:
             what: that was raised or lowered, such as `the probability of retained = 1`.
         """
         moved = "raised" if self.amount > 0 else "lowered"
-        return f"{self._said} {moved} {what} ({self.share:.0%} of what moved it)"
+        return f"{self._said} {moved} {what} ({self.share:.0%} of the total effect)"
 
     @property
     def _said(self) -> str:
         if self.value is None:
-            return f"That there is no value of {self.feature!r}"
+            return f"A missing {self.feature!r}"
         if self.usual is None or math.isnan(self.usual):
-            return f"{self.feature!r}, which is {_number(self.value)} and has no usual value,"
+            return f"{self.feature!r} = {_number(self.value)}, which has no usual value,"
         value, usual = _number(self.value), _number(self.usual)
         if self.value == self.usual:
-            return f"That {self.feature!r} is {value}, as usual,"
+            return f"{self.feature!r} = {value}, the usual value,"
         if {self.value, self.usual} == {0.0, 1.0}:
-            return f"That {self.feature!r} is {value}, where {usual} is usual,"
+            return f"{self.feature!r} = {value}, where {usual} is usual,"
         more = "higher" if self.value > self.usual else "lower"
         article = f"A {more} {self.feature!r} than usual"
         return f"{article} ({value}; the median is {usual})"
@@ -70,17 +70,17 @@ class Reasons:
     """Why a version answered as it did."""
 
     answer: tuple[float, ...]  # label and probability, or the number that a regression estimates
-    threshold: float | None  # the probability from which on it answers 1
+    threshold: float | None  # the lowest probability at which it answers 1
     reasons: tuple[Reason, ...]  # the strongest first
     others: int  # features that are not among them
     rest: float  # the sum of their SHAP values
     expected: float  # the answer before any feature is known
     method: str  # what the values are, and their unit
-    never_named: tuple[str, ...]  # facets: what tells them is not among the reasons
+    never_named: tuple[str, ...]  # facets: features that reveal them are not among the reasons
 
     @property
     def share(self) -> float:
-        """How much of everything that moved the answer the reasons are, from 0 to 1."""
+        """The reasons' share of the total effect, from 0 to 1."""
         return sum(reason.share for reason in self.reasons)
 
 
@@ -97,14 +97,14 @@ def explain(
     places: Sequence[Path],
     names: Mapping[str, str],
 ) -> Reasons:
-    """Why the model of an archive answers as it does.
+    """Explain the answer of an archive's model to one record.
 
     Args:
         archive: its S3 URI.
-        line: the record's text, made of the names of the features that the archive takes.
-        shap: what step 7's configuration asks of SHAP, with the background.
+        line: gives the record's text for the names of the archive's features.
+        shap: the SHAP settings of step 7's configuration, with the background.
         facets: columns whose features are never named.
-        places: the folders of step code, the first that has a module counts.
+        places: the folders of step code; the first one that has a module is used.
         names: of columns that are shown under another name than they are stored, beside those
             that the archive has.
 
@@ -166,7 +166,7 @@ def _value(cell: str) -> float | None:
 
 
 def tells(feature: str, columns: Iterable[str]) -> bool:
-    """Whether a feature's name says that it is made of one of some columns.
+    """Whether a feature's name shows that it is made from one of these columns.
 
     Such as `city` itself, or `city_BLR` and `city=BLR`.
     """

@@ -1,4 +1,4 @@
-"""Takes rows out of files: whole new files, each of which takes the old one's name at once."""
+"""Removes rows from files: writes a new file and replaces the old one atomically."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
 
 
 def without_lines(file: Path, numbers: Iterable[int], target: Path) -> None:
-    """Write a text file less some of its lines."""
+    """Write a text file without some of its lines."""
     left_out = set(numbers)
     with file.open("rb") as lines, target.open("wb") as written:
         written.writelines(line for n, line in enumerate(lines) if n not in left_out)
 
 
 def id_column(file: Path, names: Sequence[str]) -> str:
-    """The column of a Parquet file that is called as one of some names; empty if none is.
+    """The first column of a Parquet file that has one of the names; empty if none has.
 
-    In whatever case: Athena writes names in lower case.
+    Case is ignored: Athena writes names in lower case.
     """
     import pyarrow.parquet as pq
 
@@ -89,7 +89,7 @@ def rows_of(file: Path, column: str, identifier: str) -> int:
 
 
 def without_rows(file: Path, column: str, identifier: str, target: Path) -> None:
-    """Write a Parquet file less the rows of an id, a row group at a time."""
+    """Write a Parquet file without the rows of an id, a row group at a time."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -108,13 +108,13 @@ def _is(cells: Any, identifier: str) -> Any:
 
 
 def replace(whole: Path, file: Path) -> None:
-    """Have a whole new file take the place of another; a power cut leaves one of the two."""
+    """Replace a file by a complete new one; a power cut leaves one of the two."""
     with whole.open("rb+") as content:
         os.fsync(content.fileno())
     whole.replace(file)
 
 
 def write_json(file: Path, content: object, whole: Path) -> None:
-    """Write JSON; it appears under its name when it is whole, which another place is for."""
+    """Write JSON to a temporary file `whole`, then replace the file by it."""
     whole.write_text(json.dumps(content, indent=2), encoding="utf-8")
     replace(whole, file)

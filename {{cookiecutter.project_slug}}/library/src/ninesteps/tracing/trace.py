@@ -1,4 +1,4 @@
-"""What `pipeline trace` answers of a record: where it was used, what was said of it, and why."""
+"""`pipeline trace`: where a record was used, what was predicted for it, and why."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ KEPT, ASKED = "kept by its run", "asked now"
 
 @dataclass(frozen=True)
 class Said:
-    """What a version says of the record."""
+    """How a version used the record, and what it predicts for it."""
 
     version: int
     status: str
-    use: Use | None  # how its run used the record; None: not at all
+    use: Use | None  # how its run used the record; None: it did not
     answer: tuple[float, ...] = ()  # label and probability, or the number that it estimates
     reply: str = ""  # ... or a language model's
     how: str = ""  # KEPT or ASKED
-    why_not: str = ""  # there is no answer
+    why_not: str = ""  # why there is no answer
 
 
 @dataclass(frozen=True)
 class Why:
-    """Why one version says what it says."""
+    """Why one version predicts what it does."""
 
     version: int
-    where: str  # what makes it the one, such as `which the endpoint here serves`
+    where: str  # why this version, such as `which the endpoint here serves`
     event_time: str  # of the row that it was asked about
     reasons: Reasons | None = None
-    words: Words | None = None  # of a language model, in the place of reasons
+    words: Words | None = None  # of a language model, instead of reasons
     why_not: str = ""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Everything that is known of a record on this machine."""
+    """Everything that is known about a record on this machine."""
 
     id: str
     label: str
@@ -72,12 +72,12 @@ class Trace:
 
     @property
     def uses(self) -> list[Use]:
-        """What every run did with it."""
+        """Every run's use of it."""
         return [*(said.use for said in self.versions if said.use), *self.runs]
 
     @property
     def is_anywhere(self) -> bool:
-        """Whether something here has it."""
+        """Whether anything on this machine has it."""
         return bool(self.snapshots or self.online or self.uses)
 
 
@@ -130,10 +130,10 @@ def trace(
 
 
 def of_group(local: Path, settings: Settings, value: str) -> list[str]:
-    """The ids of the records that `[split] group` keeps together by a value.
+    """The ids of the records whose `[split] group` has a value.
 
     Raises:
-        SettingsError: if nothing is kept together.
+        SettingsError: if `[split] group` is not set.
         StateError: if no table here has the value.
     """
     column = settings.split.group
@@ -210,7 +210,7 @@ class _Asked:
         return replace(said, answer=answer, how=ASKED)
 
     def _replied(self, said: Said, package: ModelPackage, why: Why | None, ask_all: bool) -> Said:
-        """The same of a language model, asked with the conversation that the stores have."""
+        """The same for a language model, asked with the conversation from the stores."""
         if said.use and said.use.reply:
             return replace(said, reply=said.use.reply, how=KEPT)
         if not ask_all and (why is None or why.version != said.version):
@@ -251,7 +251,7 @@ class _Asked:
 
     @cached_property
     def _record(self) -> Record:
-        """The newest that the stores have of the record."""
+        """The record's newest row in the stores."""
         offline = records.offline_here(self.local, self.settings, self.found.id, records.now())
         return offline or records.online_here(self.local, self.settings, self.found.id) or {}
 

@@ -1,4 +1,4 @@
-"""Where a record was used: tables in the stores, splits of runs, versions, what was kept of it."""
+"""Where a record was used: tables in the stores, splits of runs, versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPLIES, _WORDS = ".jsonl.out", "/evaluation/attributions.json"
 _SHAP = "/explanations_shap/out.csv"
 
 OnWork = Callable[[str], None]
-"""Told what takes a while: a file whose ids are read for the first time."""
+"""Called with a file whose ids are read for the first time, which takes a while."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,22 @@ class RunFiles:
 
     @property
     def answers(self) -> str:
-        """What the model answered to the test split, by the transform."""
+        """The transform's answers for the test split."""
         return self.uri(_ANSWERS)
 
     @property
     def replies(self) -> str:
-        """What a language model replied to the test split, by the transform."""
+        """The transform's replies of a language model for the test split."""
         return self.uri(_REPLIES)
 
     @property
     def words(self) -> str:
-        """What the replies of the test split hang on."""
+        """The words that the replies of the test split depend on."""
         return self.uri(_WORDS)
 
     @property
     def config(self) -> str:
-        """What step 7 was asked, with the background that it compared with."""
+        """Step 7's configuration, with its background."""
         return self.uri("/analysis_config.json")
 
     @property
@@ -82,7 +82,7 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table that was put into this machine's offline store."""
+    """A table in this machine's offline store."""
 
     uri: str  # of its rows
     event_times: tuple[str, ...]  # of the record's, the oldest first
@@ -104,7 +104,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Use:
-    """What a run did with a record."""
+    """How a run used a record."""
 
     run: RunFiles
     split: str  # of SPLITS
@@ -125,18 +125,18 @@ class Files:
 
     @cached_property
     def storage(self) -> Storage:
-        """Where they lie."""
+        """The storage that the files are in."""
         return Storage(self.local / "s3")
 
     def index(self, name: str) -> Index:
-        """The index of a content: its SHA-256, or the name of a table."""
+        """The index of a file's content by its SHA-256, or of a table by its name."""
         return Index(self.local / FOLDER / f"{name[:32]}{SUFFIX}", self.key)
 
     def row(self, uri: str, sha256: str, identifier: str) -> Row | None:
         """The row of a record in a text file whose lines begin with ids; None if it has none.
 
         Args:
-            sha256: as it was when its step ended.
+            sha256: its digest when its step ended.
         """
         file = self._file(uri)
         if file is None:
@@ -173,7 +173,7 @@ class Files:
         return Snapshot(uri, tuple(sorted(times))) if times else None
 
     def use(self, run: RunFiles, identifier: str) -> Use | None:
-        """What a run did with a record; None if none of its splits has it."""
+        """How a run used a record; None if none of its splits has it."""
         for split, uri in run.splits.items():
             row = self.row(uri, run.digests[uri], identifier)
             if row is None:
@@ -188,7 +188,7 @@ class Files:
         return None
 
     def _reply(self, run: RunFiles, identifier: str) -> str:
-        """What the transform kept of a language model's reply; empty if it kept none."""
+        """A language model's reply, as the transform stored it; empty if it stored none."""
         file = self._file(run.replies) if run.replies else None
         if file is None:
             return ""
@@ -217,7 +217,7 @@ def _ids(files: list[Path], record_id: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _moment(file: Path, row: int) -> str:
-    """The event time of a row, of whose group of rows this column alone is read."""
+    """The event time of a row; only this column of its row group is read."""
     import pyarrow.parquet as pq
 
     opened, before = pq.ParquetFile(file), 0
@@ -228,12 +228,12 @@ def _moment(file: Path, row: int) -> str:
             return str(group[WRITTEN][row - before].as_py())
         before += rows
     raise StateError(
-        f"{file} has {before:,} rows, and its index more: delete .local/{FOLDER}/*.ids"
+        f"{file} has {before:,} rows, but its index has more: delete .local/{FOLDER}/*.ids"
     )
 
 
 def runs(state: State, group: str) -> list[RunFiles]:
-    """Every run that wrote splits, the newest first."""
+    """Every run that wrote splits, newest first."""
     rows = state.rows(
         "SELECT s.execution, e.started, s.record FROM steps s JOIN executions e "
         "ON e.id = s.execution WHERE s.record LIKE '%.csv%' "

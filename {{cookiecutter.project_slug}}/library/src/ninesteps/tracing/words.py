@@ -1,4 +1,4 @@
-"""What the reply to a conversation of the test split hangs on, as step 3 has worked it out."""
+"""The words that a reply to a conversation of the test split depends on, as computed by step 3."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ninesteps.local.storage import Storage
 from ninesteps.tracing.uses import RunFiles
 
 MOST = 5
-"""Words that are told."""
+"""How many words are shown."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the user's last message that the reference reply hangs on."""
+    """The words of the user's last message that the reference reply depends on."""
 
     changes: tuple[tuple[str, float], ...]  # word, nats; the strongest first
     method: str
@@ -26,7 +26,7 @@ def of(storage: Storage, run: RunFiles | None, identifier: str) -> Words:
 
     Raises:
         StepError: if the file is gone.
-        ValueError: if it has nothing of the record.
+        ValueError: if it has no words of the record.
     """
     content = json.loads(storage.read(run.words)) if run and run.words else {}
     for one in content.get("conversations", ()):
@@ -35,6 +35,6 @@ def of(storage: Storage, run: RunFiles | None, identifier: str) -> Words:
             needed = tuple((word, change) for word, change in found if change > 0)[:MOST]
             return Words(needed, content["summary"]["method"], content["summary"]["caution"])
     raise ValueError(
-        "what a reply depends on is kept for conversations of the test split alone, one of each "
-        "prompt"
+        "the words that a reply depends on are kept only for conversations of the test split, "
+        "one of each prompt"
     )
