@@ -520,7 +520,7 @@ def test_words_that_may_mean_no_value_are_listed_with_their_rows_and_refused(
     assert '#   "NA": 30 rows of region, 24 rows of reply' in text
     assert "--missing NA --missing None --missing null" in " ".join(text.replace("#", "").split())
     types = {name: Column(**column) for name, column in data["columns"].items()}
-    with pytest.raises(RuleBroken, match="none left"):
+    with pytest.raises(RuleBroken, match="expected an empty list"):
         Data(**{**data, "columns": types})
 
 
