@@ -630,7 +630,7 @@ def test_a_change_set_that_cannot_be_made_is_removed_and_says_why(stub: Stubber)
     stub.add_response("create_change_set", {"Id": CHANGE_SET})
     stub.add_response("describe_change_set", change_set("FAILED", "Template error: no Role"))
     stub.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
-    with pytest.raises(AccountError, match="no change set of pets-prod: Template error: no Role"):
+    with pytest.raises(AccountError, match="a change set of pets-prod: Template error: no Role"):
         bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
 
 
