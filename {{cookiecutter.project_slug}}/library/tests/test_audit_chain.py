@@ -45,8 +45,8 @@ def test_a_whole_chain_says_so_and_what_it_does_not_show(machine: Registered) ->
         "(1 started, 1 registered, 1 approved)",
         f"head: {entries[2].head}",
         "Anyone with write access to .local/state.db can rewrite the whole chain and its",
-        "tables. Only a head that is kept elsewhere shows that. None was given to compare",
-        "with.",
+        "tables. Only a head that is kept elsewhere shows that. No head was given to",
+        "compare with.",
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_head_can_be_printed_and_compared_with_later(machine: Registered) -> N
     machine.register()
     said = audit("--verify", "--head", printed.strip()).stdout
     assert f"it continues from the head {printed}" in said
-    assert "None was given" not in said
+    assert "No head was given" not in said
     as_json = json.loads(audit("--head", "--json").stdout)
     assert (as_json["head"], as_json["number"]) == (machine.state.events()[4].head, 5)
 

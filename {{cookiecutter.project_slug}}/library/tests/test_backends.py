@@ -172,7 +172,7 @@ def test_the_engine_refuses_a_job_that_only_its_image_can_run(managed: Any) -> N
             managed.check_can_run(only)
         assert str(refused.value) == (
             f"step {STEP}: expected a ContainerEntrypoint, got none: its image's own program runs "
-            "on SageMaker alone"
+            "on SageMaker only"
         )
 
 

@@ -95,7 +95,7 @@ def test_the_card_has_it_with_the_difference_and_the_interval() -> None:
     assert split["metadata"]["champion"] == f"version 2, sha256 {SHA256[:12]}"
     assert split["metadata"]["champion_archive"] == URI
     beside = split["metric_groups"][1]
-    assert beside["name"] == "Beside the version that served"
+    assert beside["name"] == "Compared with the version that served"
     assert beside["metric_data"] == [{
         "name": "auc - champion.auc", "value": 0.0123, "type": "number",
         "notes": "0.9000 here, 0.8877 of the champion, on the same rows; 95 % interval "

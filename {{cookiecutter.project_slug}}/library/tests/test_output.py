@@ -194,9 +194,11 @@ def test_whatever_the_error_is_a_program_reads_it_and_a_person_too(
 
 
 JSON_OF = {  # a command line for each command that prints JSON
-    "ab-plan": [], "audit": ["1"], "card": ["1"], "cost": [], "deploy": ["1"], "diff": ["1", "2"],
-    "endpoint": [], "fleet": ["none"], "ingest": ["a.csv"], "lineage": ["1"], "record": ["1"],
-    "registry": [], "reproduce": ["1"], "rollback": [], "run": [], "runs": [], "show": ["last"],
+    "ab-plan": [], "audit": ["1"], "bootstrap": ["--env", "prod"], "card": ["1"], "cost": [],
+    "deploy": ["1"], "diff": ["1", "2"],
+    "endpoint": [], "fleet": ["none"], "ingest": ["a.csv"], "lineage": ["1"],
+    "publish": ["--env", "prod"], "record": ["1"], "registry": [], "reproduce": ["1"],
+    "rollback": [], "run": [], "runs": [], "show": ["last"],
     "status": ["--env", "prod"], "trace": ["1"],
 }  # fmt: skip
 

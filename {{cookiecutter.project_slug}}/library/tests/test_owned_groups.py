@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -297,8 +298,10 @@ def test_bootstrap_makes_each_group(
 ) -> None:
     of, session = settings(), boto3.Session(region_name=REGION)
     raw_file(tmp_path, *ROWS)
+    shutil.copytree(of.root / "feature_store", tmp_path / "feature_store")
+    of = dataclasses.replace(of, root=tmp_path)
     environment = of.account_environment("prod")
-    groups = account_commands._own_feature_groups(of, environment)
+    groups = ingesting.own_groups(tmp_path / ".local", of, environment)
     assert not isinstance(groups, str)
     for group in groups:
         key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"

@@ -205,7 +205,7 @@ def test_a_version_that_fails_with_traffic_is_rolled_back(
 
 def test_a_version_that_cannot_be_loaded_serves_nothing(served: Rehearsal, tmp_path: Path) -> None:
     last = deployed(served, archive(tmp_path, 4, load="raise ValueError('no weights')"))
-    assert last["outcome"] == "rolled back" and "version 4 does not start" in last["why"]
+    assert last["outcome"] == "rolled back" and "version 4 did not start" in last["why"]
 
 
 def test_a_version_that_replies_otherwise_than_it_was_judged_serves_nothing(

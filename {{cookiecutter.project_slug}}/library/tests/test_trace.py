@@ -193,13 +193,17 @@ def test_an_index_has_no_id_and_is_read_once_for_each_content(
     """A split that has it ends the search: the second run is not looked through beyond it."""
     first = trace(monkeypatch, "007").stderr
     assert first.count("building an index") == 1
-    assert "reading ids" not in trace(monkeypatch, "Ünï").stderr
+    assert "building an index" not in trace(monkeypatch, "Ünï").stderr
     indexes = sorted((here / ".local/trace").glob("*.ids"))
     assert len(indexes) == 1 + 4 + 1  # of the table; of the first run's four files; of the other's
     run(here, "third", EVERY)
-    assert "reading ids" not in trace(monkeypatch, "007").stderr  # it has the first one's files
+    assert (
+        "building an index" not in trace(monkeypatch, "007").stderr
+    )  # it has the first one's files
     for index in indexes:
-        assert not [one for one in IDS if len(one) > 2 and one.encode() in index.read_bytes()]
+        assert not [
+            one for one in IDS if len(one.encode()) > 3 and one.encode() in index.read_bytes()
+        ]
 
 
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

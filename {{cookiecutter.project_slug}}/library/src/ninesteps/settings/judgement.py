@@ -36,9 +36,8 @@ class GateSettings:
 class Approval:
     """Who may approve a registered version, and how."""
 
-    require_second_approver: bool = (
-        False  # the person who started a run may not approve its version
-    )
+    # whether the person who started a run may not approve its version
+    require_second_approver: bool = False
     # another person must approve again between staging and production
     before_production: bool = False
     days_to_answer: int = 7  # the days after which a missing second approval counts as a rejection
