@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -297,13 +296,9 @@ def test_bootstrap_makes_each_group(
     store: FeatureStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of, session = settings(), boto3.Session(region_name=REGION)
-    raw_file(tmp_path, *ROWS)
-    shutil.copytree(of.root / "feature_store", tmp_path / "feature_store")
-    of = dataclasses.replace(of, root=tmp_path)
-    environment = of.account_environment("prod")
-    groups = ingesting.own_groups(tmp_path / ".local", of, environment)
-    assert not isinstance(groups, str)
-    for group in groups:
+    file, environment = raw_file(tmp_path, *ROWS), of.account_environment("prod")
+    for part in ingesting.table(tmp_path / ".local", of, environment, file).every:
+        group = part.group
         key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
         account_commands._make_feature_group(session, of, environment, group, key, yes=True)
     assert [*store.groups] == ["pets-prod", "pets-prod-vet", "pets-prod-looks"]
