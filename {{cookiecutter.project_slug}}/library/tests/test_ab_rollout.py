@@ -595,7 +595,7 @@ def test_the_rules_are_those_of_the_settings() -> None:
 
 
 def test_a_test_is_of_variants_of_equal_size() -> None:
-    with pytest.raises(RuleBroken, match="equal size"):
+    with pytest.raises(RuleBroken, match="variants have the same size"):
         Deploy(rollout=AB_TEST, max_instances=6, target_invocations=100)
 
 

@@ -359,7 +359,7 @@ def test_a_language_model_learns_from_one_column_of_conversations(
 def test_conversations_have_no_groups_and_rows_no_group_of_their_own() -> None:
     of = settings()
     for changed, words in (
-        (replace(of, split=replace(of.split, group="user")), "same prompt stay together"),
+        (replace(of, split=replace(of.split, group="user")), "stay together by prompt"),
         (replace(of, bias=Bias(facets="messages")), "got the conversations 'messages'"),
         (replace(of, project=replace(of.project, problem="binary")), "expected no conversation"),
     ):

@@ -83,7 +83,7 @@ def test_the_plan_of_bootstrap_is_in_order_within_80_columns_and_says_what_is_no
     assert re.findall(r"^\d\. (.*)$", text, re.MULTILINE) == [
         "Create or update the stack customer-churn-prod: 21 resources",
         text.split("\n2. ")[1].split("\n")[0],
-        "Create or update the stack customer-churn-prod-rollout: 16 resources",
+        "Create or update the stack customer-churn-prod-rollout: 15 resources",
         "Create or extend the feature group customer-churn-prod: 36 features",
     ]
     assert "   IAM::Role                     customer-churn-prod-pipeline\n" in text

@@ -10,7 +10,7 @@ import pytest
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.report.evidence import File
 from ninesteps.report.facts import Previous, RunFacts
-from ninesteps.report.run_warnings import metadata, of_protected, of_rows_left_out
+from ninesteps.report.run_warnings import MALFORMED, metadata, of_protected, of_rows_left_out
 from ninesteps.report.warning_files import Files, warnings
 
 
@@ -74,9 +74,10 @@ def test_a_profile_of_another_shape_is_no_warning_and_no_error() -> None:
     "splits", [{"suspicious_features": 3}, {"suspicious_features": {"age": "high"}},
                {"rows_with_a_twin": {"test": 2}}, {"rows_with_a_twin": []}],
 )  # fmt: skip
-def test_findings_of_another_shape_hide_no_other_warning(splits: dict[str, Any]) -> None:
+def test_findings_of_another_shape_are_a_warning_and_hide_no_other(splits: dict[str, Any]) -> None:
     table = Ingested("", "", 100, 80, {}, suspicious={"fate": 0.99}, left_out={"no id": 20})
-    first, second = said(profile(age=0), splits=splits, table=table)
+    malformed, first, second = said(profile(age=0), splits=splits, table=table)
+    assert malformed == MALFORMED
     assert first.startswith("'fate' alone ranks the label")
     assert second.startswith("20 of 100 rows")
 

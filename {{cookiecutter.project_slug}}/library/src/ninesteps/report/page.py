@@ -21,6 +21,7 @@ from ninesteps.report.markdown import summary
 from ninesteps.report.own_panels import own_panels
 from ninesteps.report.panels import panels
 from ninesteps.report.reading import BROKEN, Reading
+from ninesteps.report.run_warnings import MALFORMED
 from ninesteps.report.steps import step_parts
 from ninesteps.report.template import asset, csp_hash, template
 from ninesteps.report.verdict import Verdict
@@ -159,4 +160,4 @@ def _remarks(reading: Reading) -> list[str]:
     try:
         return reading.remarks
     except (Absent, *BROKEN):
-        return ["step 1's findings on the data cannot be read: findings.json has a wrong format"]
+        return [MALFORMED]

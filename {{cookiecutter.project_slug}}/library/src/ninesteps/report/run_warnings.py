@@ -29,6 +29,9 @@ MOSTLY, MORE = 0.5, 0.1
 MOST_NAMED = 5
 """The most columns that one sentence names."""
 
+MALFORMED = "step 1's findings on the data cannot be read: findings.json has a wrong format"
+"""The warning instead of those that `findings.json` would give."""
+
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
 """What reading malformed content can raise: there are no warnings from it then."""
 
@@ -50,12 +53,12 @@ class Known:
 def warnings(known: Known) -> list[str]:
     """All warnings of a run, what matters most first.
 
-    Content that is empty or malformed gives no warnings.
+    Content that is empty gives no warnings, and a malformed profile or evaluation none either.
     """
     try:
         sentences = findings.remarks(known.table, known.splits, known.names)
     except _BROKEN:
-        sentences = findings.remarks(known.table, {}, known.names)
+        sentences = [MALFORMED, *findings.remarks(known.table, {}, known.names)]
     if known.table:
         sentences += of_protected(known.table.protected, known.on_purpose)
         sentences += of_rows_left_out(known.table.read, known.table.left_out)
