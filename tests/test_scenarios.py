@@ -323,7 +323,7 @@ UNGATED = {
     "bias_gate=worst_dppl > 0.1": f"{NO_LIMIT} 'worst_dppl > 0.1', which does not limit gender, ",
     "bias_gate=dppl[gender] < 0.1": f"{NO_LIMIT} 'dppl[gender] < 0.1', which does not limit age",
     "bias_gate=worst_dppl < 0.1 or auc > 0.5": f"{NO_LIMIT} 'worst_dppl < 0.1 or auc > 0.5', whi",
-    "bias_facets=": "bias_facets: expected gender, age, ethnicity, location among the facets too",
+    "bias_facets=": "bias_facets: expected facets over gender, age, ethnicity, location too",
     "bias_facets=gender, age>=40, ethnicity, location=L1|L2": (
         "bias_facets: expected facets over location too, value by value, got "
         "'gender, age>=40, ethnicity, location=L1|L2'"

@@ -70,7 +70,7 @@ ACTIVITIES = (
         "Looking at results",
         "These come from `pipeline report`, `show`, `runs`, `logs`, `diff` and `ui`.",
         ("ninesteps/report/*", "ninesteps/ui/*", "ninesteps/terminal/*", f"{_LOCAL}history.py",
-         f"{_CLI}history.py", f"{_CLI}ui.py"),
+         f"{_CLI}history.py"),
     ),
     Activity(
         "Running",
