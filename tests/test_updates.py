@@ -96,7 +96,8 @@ def edit_as_a_team(both: Followed) -> None:
     both.edit(team, "pipeline.toml", "jobs = 12", "jobs = 1")
     both.edit(team, "pipeline.toml", "parallel = 4", "parallel = 1")
     both.edit(team, FEATURES, '"never_mailed": _flag(sent == 0),', '"no_mail": _flag(sent == 0),')
-    both.edit(team, "pipeline.toml", "never_mailed = {", "no_mail = {")
+    if "never_mailed = {" in (team / "pipeline.toml").read_text("utf-8"):  # not in the old form
+        both.edit(team, "pipeline.toml", "never_mailed = {", "no_mail = {")
     both.edit(team, "model_build/steps/train.py", '"""Step 2', '"""Our step 2')
     test = team / "tests/test_features.py"
     test.write_text(test.read_text("utf-8").replace('"never_mailed"', '"no_mail"'), "utf-8")
