@@ -68,9 +68,8 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
 
     definition = compiled.definition(settings, environment)
     named = environment.named(settings.project.pipeline)
-    groups = ingesting.own_groups(
-        here.local(), settings, environment
-    )  # a table that fails changes nothing there
+    # before anything is sent: a table that fails changes nothing there
+    groups = ingesting.own_groups(here.local(), settings, environment)
     with account.one_sentence():
         session = account.session(environment)
         cloudformation = session.client("cloudformation")

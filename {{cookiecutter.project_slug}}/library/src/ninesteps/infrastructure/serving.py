@@ -1,4 +1,4 @@
-"""Which version an endpoint in an account serves.
+"""Which version an endpoint in an account serves, and which one a version is compared with.
 
 The job that looks at a version before its rollout takes this module along: it imports nothing else
 of the library.
@@ -6,12 +6,16 @@ of the library.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
 """The service's error code for an endpoint that does not exist."""
+
+SERVES, APPROVED_BEFORE = "the version that serves", "the newest approved version before it"
+"""Why a version is the one that another is compared with."""
 
 
 def package_arn(sagemaker: Any, endpoint: str) -> str:
@@ -53,6 +57,26 @@ def package(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
 def number(arn: str) -> int:
     """The number of a version, by the ARN of its package."""
     return int(arn.rpartition("/")[2])
+
+
+def compared_with(
+    serves: int | None, approved_ones: Iterable[tuple[int, str]], own: int | None, began: str
+) -> tuple[int, str] | None:
+    """What an execution is compared with: a version's number, and why that one.
+
+    The version that serves; else the newest approved one before it. None if there is none.
+
+    Args:
+        approved_ones: the newest first, each with when it was made.
+        own: the version that the execution registered, if it did.
+        began: when it began.
+    """
+    if serves is not None and serves != own:
+        return serves, SERVES
+    for version, created in approved_ones:
+        if version < own if own else created < began:
+            return version, APPROVED_BEFORE
+    return None
 
 
 def archive(model_package: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -277,26 +277,6 @@ def approved(sagemaker: Any, group: str) -> Iterator[tuple[int, str]]:
     for page in pages:
         for package in page["ModelPackageSummaryList"]:
             yield package["ModelPackageVersion"], account.moment(package["CreationTime"])
-
-
-def compared_with(
-    serves: int | None, approved_ones: Iterable[tuple[int, str]], own: int | None, began: str
-) -> tuple[int, str] | None:
-    """What an execution is compared with: a version's number, and why that one.
-
-    The version that serves; else the newest approved one before it. None if there is none.
-
-    Args:
-        approved_ones: the newest first, each with when it was made.
-        own: the version that the execution registered, if it did.
-        began: when it began.
-    """
-    if serves is not None and serves != own:
-        return serves, "the version that serves"
-    for number, created in approved_ones:
-        if number < own if own else created < began:
-            return number, "the newest approved version before it"
-    return None
 
 
 def archives(sagemaker: Any, environment: Environment, group: str) -> Iterator[tuple[int, str]]:

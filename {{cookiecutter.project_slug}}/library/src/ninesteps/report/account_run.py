@@ -23,7 +23,6 @@ from ninesteps.registry.account import (
     SAME_MODEL_AS,
     approved,
     archives,
-    compared_with,
     decisions,
     digest_key,
     recorded_origin,
@@ -277,7 +276,7 @@ class AccountRun:
         with contextlib.suppress(ClientError, ValueError):
             with contextlib.suppress(ValueError):  # a model of no registered version serves
                 arn = serving.package_arn(self.sagemaker, executions.pipeline)
-            found = compared_with(
+            found = serving.compared_with(
                 serving.number(arn) if arn else None, approved(self.sagemaker, group),
                 facts.version, facts.began,
             )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,27 +74,17 @@ def warnings(
 def _before(package: Package, pipeline: str) -> tuple[dict[str, Any], str]:
     """The profile of the version that serves, else of the newest approved one, and its name."""
     group, own = package.arn.split("/")[-2:]
-    why = "the version that serves"
     try:
         arn = serving.package_arn(client("sagemaker"), pipeline)
     except ValueError:  # a model of no registered version
         arn = ""
-    if not arn or arn == package.arn:
-        why = "the newest approved version before it"
-        pages = (
-            client("sagemaker")
-            .get_paginator("list_model_packages")
-            .paginate(ModelPackageGroupName=group, ModelApprovalStatus="Approved")
-        )
-        earlier = [
-            summary["ModelPackageArn"]
-            for page in pages
-            for summary in page["ModelPackageSummaryList"]
-            if summary["ModelPackageVersion"] < int(own)
-        ]
-        arn = max(earlier, key=serving.number, default="")
-    if not arn:
+    found = serving.compared_with(
+        serving.number(arn) if arn else None, _approved(group), int(own), ""
+    )
+    if found is None:
         return {}, ""
+    number, why = found
+    arn = f"{package.arn.rpartition('/')[0]}/{number}"
     try:
         described = client("sagemaker").describe_model_package(ModelPackageName=arn)
     except ClientError as error:
@@ -102,7 +92,19 @@ def _before(package: Package, pipeline: str) -> tuple[dict[str, Any], str]:
             raise
         return {}, ""  # it serves, and was deleted
     split = described.get("CustomerMetadataProperties", {}).get("test_split", "")
-    return (_profile(split) if split else {}), f"version {serving.number(arn)} ({why})"
+    return (_profile(split) if split else {}), f"version {number} ({why})"
+
+
+def _approved(group: str) -> Iterator[tuple[int, str]]:
+    """The approved versions, the newest first; when each was made is not needed."""
+    listed = client("sagemaker").get_paginator("list_model_packages")
+    pages = listed.paginate(ModelPackageGroupName=group, ModelApprovalStatus="Approved")
+    numbers = [
+        summary["ModelPackageVersion"]
+        for page in pages
+        for summary in page["ModelPackageSummaryList"]
+    ]
+    yield from ((number, "") for number in sorted(numbers, reverse=True))
 
 
 def _profile(test_split: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from ninesteps.errors import AccountError
-from ninesteps.infrastructure import account
+from ninesteps.infrastructure import account, serving
 from ninesteps.registry import access
-from ninesteps.registry.account import AccountRegistry, compared_with
+from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Approvals
 from ninesteps.report.account_run import AccountRun
 from ninesteps.report.comparison.model import Subject
@@ -72,8 +72,8 @@ class InAccount:
         return self.read(self.located(str(number)))
 
     def reference(self, own: int | None, began: str) -> tuple[int, str] | None:
-        """What an execution is compared with: see `compared_with`."""
-        return compared_with(self.serving, self.registry.approved(), own, began)
+        """What an execution is compared with: see `serving.compared_with`."""
+        return serving.compared_with(self.serving, self.registry.approved(), own, began)
 
     def read(self, located: Located) -> Side:
         """All that is compared of it.
