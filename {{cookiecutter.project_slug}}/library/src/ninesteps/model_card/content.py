@@ -370,7 +370,8 @@ def _fine_tuned(evaluation: Mapping[str, Any]) -> Iterator[str]:
     yield f"Computed by {evaluation['backend']}."
     yield (
         f"A reply counts as good if its {judge['metric']} with the reference is at least "
-        f"{number(judge['good'])}. For open chat, where many replies are right, that says little."
+        f"{number(judge['good'])}. For open chat, where many replies are correct, this is a weak "
+        "measure."
     )
 
 
